@@ -1,0 +1,1 @@
+"""Measurements and the load generator; nothing here is part of the product."""

@@ -1,0 +1,65 @@
+"""An app's Compose project on disk. Imported by the composition roots only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cove.adapters.compose.runner import ComposeRunner
+from cove.errors import PlatformError
+from cove.render.naming import Naming
+
+_HEADER = "# Written by cove: what runs now. Changes made here are lost.\n"
+
+
+class ComposeComposer:
+    """Fulfils `cove.ports.Composer`: `<apps>/<app>/compose.yaml`, replaced whole, never edited."""
+
+    def __init__(self, runner: ComposeRunner, apps: Path, naming: Naming) -> None:
+        self._runner = runner
+        self._apps = apps
+        self._naming = naming
+
+    async def write(self, app: str, document: Mapping[str, Any]) -> None:
+        """Replaces the project's file atomically. Raises PlatformError (`data-dir`)."""
+        folder = self._apps / app
+        text = _HEADER + yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_file(folder / "compose.yaml", text)
+        except OSError as error:
+            raise PlatformError(f"{folder} cannot be written: {error}", code="data-dir") from error
+
+    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+        """Creates and starts the named services; what runs already is not touched."""
+        options = ["--detach", "--no-deps", "--no-recreate", "--pull", "never"]
+        await self._runner.run(
+            self._naming.project(app), self._apps / app, ["up", *options, "--", *names], env
+        )
+
+    async def discard(self, app: str) -> None:
+        """Deletes the project's folder."""
+        shutil.rmtree(self._apps / app, ignore_errors=True)
+
+    async def settle(self, app: str) -> None:
+        """Waits for a Compose process that outlived its agent."""
+        await self._runner.settle(self._naming.project(app))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Writes beside it and renames, so that a reader sees the old or the new, never a part."""
+    staged = path.with_name(f".{path.name}.new")
+    with open(staged, "w", encoding="utf-8", opener=_private) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,6 @@
+"""Docker Engine through its HTTP API. Imported by the composition roots only."""
+
+from cove.adapters.docker.client import DockerClient, socket_path
+from cove.adapters.docker.engine import DockerEngine
+
+__all__ = ["DockerClient", "DockerEngine", "socket_path"]

@@ -1,0 +1,231 @@
+"""The Engine as the core sees it. Imported by the composition roots only.
+
+Only what carries this instance's labels is ever listed, stopped or removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cove.adapters.docker import logs as container_logs
+from cove.adapters.docker import pulling
+from cove.adapters.docker.client import DockerClient, EngineError
+from cove.adapters.docker.facts import container_facts, image_facts
+from cove.ports import ContainerFacts, EngineInfo, Exit, ImageFacts, LogLine, Progress
+from cove.render.naming import LABEL_APP, LABEL_INSTANCE, Naming
+
+_GONE: Final = 404
+_CONFLICT: Final = 409
+_UNCHANGED: Final = 304
+_OOM_SIGNAL: Final = "137"  # 128 + SIGKILL
+
+
+class DockerEngine:
+    """Fulfils `cove.ports.Engine`."""
+
+    def __init__(self, client: DockerClient, naming: Naming, auth_file: Path) -> None:
+        self._client = client
+        self._naming = naming
+        self._auth_file = auth_file
+        self._info: EngineInfo | None = None
+
+    async def info(self) -> EngineInfo:
+        """Asked once; the Engine's architecture and place do not change under it."""
+        if self._info is None:
+            version = await _translated(self._client.get("/version"))
+            about = await _translated(self._client.get("/info"))
+            self._info = EngineInfo(
+                version=version["Version"],
+                api_version=version["ApiVersion"],
+                architecture=version["Arch"],
+                root=about["DockerRootDir"],
+                containers=about.get("Containers", 0),
+            )
+        return self._info
+
+    async def image(self, reference: str) -> ImageFacts | None:
+        """None for an image that is not on this machine."""
+        try:
+            return image_facts(await self._client.get(f"/images/{reference}/json"))
+        except EngineError as error:
+            if error.status == _GONE:
+                return None
+            raise error.translated() from error
+
+    async def pull(self, reference: str, platform: str, progress: Progress) -> None:
+        """Fetches an image with the credentials `docker login` stored."""
+        await pulling.pull(self._client, reference, platform, progress, self._auth_file)
+
+    async def tag(self, image_id: str, reference: str) -> None:
+        """Gives an image one more name."""
+        repository, _, tag = reference.rpartition(":")
+        await _translated(self._client.post(f"/images/{image_id}/tag", repo=repository, tag=tag))
+
+    async def untag(self, reference: str) -> None:
+        """Takes a name away; what a container uses stays."""
+        await _absent_is_fine(self._client.delete(f"/images/{reference}"), also=_CONFLICT)
+
+    async def containers(self, app: str = "") -> tuple[ContainerFacts, ...]:
+        """This instance's containers, of one app or of all."""
+        filters = {"label": self._labels(app)}
+        listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
+        found = await asyncio.gather(*(self._container(entry["Id"]) for entry in listed))
+        return tuple(facts for facts in found if facts is not None)
+
+    async def start(self, container_id: str) -> None:
+        """Starts a container that rests."""
+        await _absent_is_fine(self._client.post(f"/containers/{container_id}/start"), also=0)
+
+    async def stop(self, container_id: str, grace: float) -> None:
+        """Asks it to end, and kills it after `grace` seconds."""
+        async with asyncio.timeout(grace + 60):
+            path = f"/containers/{container_id}/stop"
+            try:
+                async with self._client.stream("POST", path, t=round(grace)):
+                    pass
+            except EngineError as error:
+                if error.status not in (_GONE, _UNCHANGED):
+                    raise error.translated() from error
+
+    async def remove(self, container_id: str) -> None:
+        """Removes a container with its anonymous volumes, running or not."""
+        removal = self._client.delete(f"/containers/{container_id}", force=True, v=True)
+        await _absent_is_fine(removal, also=_CONFLICT)
+
+    async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]:
+        """How the containers ended since then, oldest first."""
+        filters = {"container": list(container_ids), "event": ["die", "oom"]}
+        query: dict[str, Any] = {
+            "since": f"{since:.9f}",
+            "until": f"{time.time():.9f}",
+            "filters": filters,
+        }
+        found: list[Exit] = []
+        oom = False
+        try:
+            async with self._client.stream("GET", "/events", **query) as response:
+                async for line in response.content:
+                    event = json.loads(line)
+                    oom = oom or event["Action"] == "oom"
+                    if event["Action"] == "die":
+                        found.append(_exit(event, oom=oom))
+                        oom = False
+        except EngineError as error:
+            raise error.translated() from error
+        return tuple(found)
+
+    async def tail(self, container_id: str, lines: int) -> tuple[str, ...]:
+        """The last lines it wrote, both streams."""
+        facts = await self._container(container_id)
+        if facts is None:
+            return ()
+        stream = container_logs.read(self._client, facts, since=0, tail=lines, follow=False)
+        return tuple([line.text async for line in stream])
+
+    def logs(
+        self, facts: ContainerFacts, *, since: float, tail: int, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        """A container's lines; `tail` -1 means all."""
+        return container_logs.read(self._client, facts, since=since, tail=tail, follow=follow)
+
+    async def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
+        """Containers of the app as they start."""
+        filters = {"type": ["container"], "event": ["start"], "label": self._labels(app)}
+        async with self._client.stream("GET", "/events", filters=filters) as response:
+            async for line in response.content:
+                facts = await self._container(json.loads(line)["Actor"]["ID"])
+                if facts is not None:
+                    yield facts
+
+    async def subnets(self) -> tuple[str, ...]:
+        """Every range a Docker network of this machine holds."""
+        networks = await _translated(self._client.get("/networks"))
+        configs = [c for n in networks for c in (n.get("IPAM") or {}).get("Config") or ()]
+        return tuple(config["Subnet"] for config in configs if config.get("Subnet"))
+
+    async def has_network(self, app: str) -> bool:
+        """Whether the app's network exists."""
+        name = self._naming.network(app)
+        listed = await _translated(self._client.get("/networks", filters={"name": [name]}))
+        return any(network["Name"] == name for network in listed)
+
+    async def ensure_network(self, app: str, subnet: str) -> None:
+        """A bridge of its own; Docker hands out addresses from the upper half only."""
+        if await self.has_network(app):
+            return
+        block = ipaddress.IPv4Network(subnet)
+        upper = list(block.subnets())[1]
+        config = {"Subnet": subnet, "IPRange": str(upper), "Gateway": str(block[1])}
+        body = {
+            "Name": self._naming.network(app),
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "IPAM": {"Config": [config]},
+            "Labels": {LABEL_INSTANCE: self._naming.prefix, LABEL_APP: app},
+        }
+        await _translated(self._client.post("/networks/create", body))
+
+    async def remove_network(self, app: str) -> None:
+        """The app's network goes, unless something still hangs on it."""
+        await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app)}"))
+
+    async def volumes(self, app: str) -> tuple[str, ...]:
+        """The full names of the volumes made for the app."""
+        filters = {"label": self._labels(app)}
+        listed = await _translated(self._client.get("/volumes", filters=filters))
+        return tuple(volume["Name"] for volume in listed.get("Volumes") or ())
+
+    async def remove_volume(self, name: str) -> None:
+        """The volume and its data are gone."""
+        await _absent_is_fine(self._client.delete(f"/volumes/{name}"))
+
+    async def load_root(
+        self, archive: AsyncIterator[bytes], reference: str, changes: Sequence[str]
+    ) -> None:
+        """Makes an image from a root file system's tar, without any registry or builder."""
+        repository, _, tag = reference.rpartition(":")
+        query = [("fromSrc", "-"), ("repo", repository), ("tag", tag)]
+        query += [("changes", change) for change in changes]
+        try:
+            await self._client.upload("/images/create", archive, query)
+        except EngineError as error:
+            raise error.translated() from error
+
+    async def _container(self, container_id: str) -> ContainerFacts | None:
+        try:
+            return container_facts(await self._client.get(f"/containers/{container_id}/json"))
+        except EngineError as error:
+            if error.status == _GONE:
+                return None
+            raise error.translated() from error
+
+    def _labels(self, app: str) -> list[str]:
+        labels = [f"{LABEL_INSTANCE}={self._naming.prefix}"]
+        return [*labels, f"{LABEL_APP}={app}"] if app else [*labels, LABEL_APP]
+
+
+def _exit(event: dict[str, Any], *, oom: bool) -> Exit:
+    code = str(event["Actor"]["Attributes"].get("exitCode", "0"))
+    at = event.get("timeNano", 0) / 1e9
+    return Exit(at, int(code), oom and code == _OOM_SIGNAL)
+
+
+async def _translated(call: Awaitable[Any]) -> Any:
+    try:
+        return await call
+    except EngineError as error:
+        raise error.translated() from error
+
+
+async def _absent_is_fine(call: Awaitable[Any], also: int = 0) -> None:
+    try:
+        await call
+    except EngineError as error:
+        if error.status not in (_GONE, _UNCHANGED, also):
+            raise error.translated() from error

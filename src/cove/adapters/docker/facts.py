@@ -1,0 +1,64 @@
+"""Docker's JSON into cove's facts. Pure; imported inside `cove.adapters.docker` only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cove.ports import ContainerFacts, ImageFacts
+from cove.render.naming import LABEL_APP, LABEL_RELEASE
+
+_MICROSECONDS = 26  # characters of an ISO time up to the sixth decimal, all that Python keeps
+
+
+def container_facts(document: dict[str, Any]) -> ContainerFacts:
+    """From `GET /containers/{id}/json`."""
+    state = document["State"]
+    labels = document["Config"].get("Labels") or {}
+    return ContainerFacts(
+        id=document["Id"],
+        name=document["Name"].lstrip("/"),
+        app=labels.get(LABEL_APP, ""),
+        service=labels.get("com.docker.compose.service", ""),
+        release=_number(labels.get(LABEL_RELEASE, "")),
+        state=state["Status"],
+        exit_code=state.get("ExitCode", 0),
+        oom_killed=bool(state.get("OOMKilled")),
+        restarts=document.get("RestartCount", 0),
+        pid=state.get("Pid", 0),
+        started_at=timestamp(state.get("StartedAt", "")),
+        health=(state.get("Health") or {}).get("Status", ""),
+        image_id=document.get("Image", ""),
+        memory_limit=document.get("HostConfig", {}).get("Memory", 0) or 0,
+        error=state.get("Error", ""),
+    )
+
+
+def image_facts(document: dict[str, Any]) -> ImageFacts:
+    """From `GET /images/{name}/json`."""
+    config = document.get("Config") or {}
+    ports = [p.partition("/") for p in config.get("ExposedPorts") or {}]
+    return ImageFacts(
+        id=document["Id"],
+        digests=tuple(document.get("RepoDigests") or ()),
+        tags=tuple(document.get("RepoTags") or ()),
+        ports=tuple(sorted(int(port) for port, _, kind in ports if kind in ("", "tcp"))),
+        volumes=tuple(sorted(config.get("Volumes") or {})),
+        architecture=document.get("Architecture", ""),
+        os=document.get("Os", "") or "linux",
+        size=document.get("Size", 0),
+    )
+
+
+def timestamp(text: str) -> float:
+    """Seconds since the epoch from Docker's RFC 3339 time with nanoseconds; 0 for its zero time."""
+    if not text or text.startswith("0001-"):
+        return 0.0
+    base, dot, rest = text.partition(".")
+    fraction = rest.rstrip("Z")
+    precise = f"{base}{dot}{fraction}"[:_MICROSECONDS] if dot else base.rstrip("Z")
+    return datetime.fromisoformat(f"{precise}+00:00").timestamp()
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0

@@ -1,0 +1,135 @@
+"""Traefik's file provider, used so that one app can never spoil another's routes.
+
+One file per app, staged on the same file system and renamed into the watched directory: an
+in-place write lost a route for two seconds when it was tried. Imported by the agent only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from cove.adapters.traefik.api import TraefikApi
+from cove.errors import PlatformError
+from cove.ports import ProxyRoutes
+
+_FIRST_POLL = 0.01  # seconds; a rename is live after 65 ms in the median
+_LONGEST_POLL = 0.1
+_LIMIT = 15.0
+
+
+class TraefikProxy:
+    """Fulfils `cove.ports.Proxy`."""
+
+    def __init__(self, folder: Path, api: TraefikApi, limit: float = _LIMIT) -> None:
+        self._dynamic = folder / "dynamic"
+        self._staging = folder / "staging"
+        self._api = api
+        self._limit = limit
+        self.expected: dict[str, ProxyRoutes] = {}  # by app, for the watchdog
+
+    async def publish(self, app: str, routes: ProxyRoutes) -> None:
+        """Makes the routes live; on failure the ones before are put back."""
+        path = self._path(app)
+        before = path.read_bytes() if path.exists() else None
+        self._write(path, routes.document)
+        problem = await self._confirmed(routes)
+        if problem:
+            self._restore(path, before)
+            raise problem
+        self.expected[app] = routes
+
+    async def withdraw(self, app: str) -> None:
+        """Removes the routes and waits until the proxy has dropped them."""
+        path = self._path(app)
+        if not path.exists():
+            return
+        names = _router_names(path)
+        path.unlink(missing_ok=True)
+        self.expected.pop(app, None)
+        deadline = asyncio.get_running_loop().time() + self._limit
+        while asyncio.get_running_loop().time() < deadline:
+            live = await self._api.routers()
+            # A proxy that is down serves nothing, and will start without the file.
+            if live is None or not names & live.keys():
+                return
+            await asyncio.sleep(_LONGEST_POLL)
+        raise PlatformError("the proxy did not drop the routes", code="proxy-refused")
+
+    def write_base(self, document: dict[str, Any]) -> None:
+        """The file every app's routes rely on."""
+        self._dynamic.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._write(self._dynamic / "_base.yml", document)
+
+    def forget_unknown(self, apps: set[str]) -> None:
+        """Deletes the files of apps that are not recorded."""
+        for path in self._dynamic.glob("*.yml"):
+            if path.stem not in apps and not path.stem.startswith("_"):
+                path.unlink(missing_ok=True)
+
+    async def _confirmed(self, routes: ProxyRoutes) -> PlatformError | None:
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + self._limit, _FIRST_POLL
+        while True:
+            problem, refused = await self._api.difference(routes)
+            if not problem:
+                return None
+            if refused:
+                return PlatformError(f"the proxy refused: {problem}", code="proxy-refused")
+            if clock() > deadline:
+                return await self._silent(problem)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_POLL)
+
+    async def _silent(self, problem: str) -> PlatformError:
+        if await self._api.ping():
+            return PlatformError(
+                f"the proxy did not take the routes: {problem}",
+                code="proxy-refused",
+                hint="its log says why: cove doctor",
+            )
+        return PlatformError("the proxy does not answer", code="proxy-down", hint="cove doctor")
+
+    def _path(self, app: str) -> Path:
+        return self._dynamic / f"{app}.yml"
+
+    def _restore(self, path: Path, before: bytes | None) -> None:
+        if before is None:
+            path.unlink(missing_ok=True)
+        else:
+            self._put(path, before)
+
+    def _write(self, path: Path, document: dict[str, Any]) -> None:
+        # JSON is YAML, and leaves no room for surprises in quoting. Traefik ignores `.json` files.
+        text = json.dumps(document, indent=1)
+        if "{{" in text:
+            raise PlatformError("a template mark may not reach the proxy", code="proxy-template")
+        self._put(path, text.encode())
+
+    def _put(self, path: Path, data: bytes) -> None:
+        # Staged outside the watched directory: a temporary file inside would burn a reload.
+        try:
+            self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+            staged = self._staging / path.name
+            with open(staged, "wb", opener=_private) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            staged.replace(path)
+        except OSError as error:
+            raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
+
+
+def _router_names(path: Path) -> set[str]:
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        return set()
+    return set(document.get("http", {}).get("routers", {}))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,1 @@
+"""The resident process: wires the parts, serves the API, watches. Nobody imports it."""

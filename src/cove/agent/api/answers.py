@@ -1,0 +1,79 @@
+"""Answers, streams and errors, the same for every endpoint. Imported inside `cove.agent.api`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from cove.errors import (
+    EXIT_BUG,
+    CoveError,
+    InvalidFile,
+    Locked,
+    NotFound,
+    PlatformError,
+    Refused,
+)
+
+_log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
+_STATUS: Final[dict[type[CoveError], int]] = {
+    InvalidFile: 422,
+    NotFound: 404,
+    Locked: 409,
+    Refused: 409,
+    PlatformError: 503,
+}
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answer(body: Any, status: int = 200) -> web.Response:
+    """A JSON body from structs and plain values."""
+    return web.Response(body=_encoder.encode(body), status=status, content_type="application/json")
+
+
+def failure(error: CoveError) -> web.Response:
+    """An error as clients rebuild it."""
+    status = next((s for kind, s in _STATUS.items() if isinstance(error, kind)), 500)
+    return answer({"error": error.as_dict()}, status)
+
+
+async def stream(request: web.Request, items: AsyncIterator[Any]) -> web.StreamResponse:
+    """One JSON document a line, until the source ends or the client goes. None: an empty line."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    try:
+        async for item in items:
+            await response.write((b"" if item is None else _encoder.encode(item)) + b"\n")
+        await response.write_eof()
+    except (ConnectionError, TimeoutError):
+        _log.debug("a client went away from %s", request.path)
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+    return response
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error in one shape; what cove did not foresee is a bug, logged and numbered as one."""
+    try:
+        return await handler(request)
+    except CoveError as error:
+        return failure(error)
+    except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
+        return failure(InvalidFile(f"the request is not understood: {error}", code="bad-request"))
+    except web.HTTPException as error:
+        return failure(
+            NotFound(f"{request.method} {request.path}: {error.reason}", code="no-route")
+        )
+    except Exception as error:
+        _log.exception("%s %s", request.method, request.path)
+        bug = CoveError(f"a bug in cove: {type(error).__name__}: {error}", code="bug")
+        bug.exit_code = EXIT_BUG
+        return failure(bug)

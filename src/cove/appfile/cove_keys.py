@@ -1,0 +1,109 @@
+"""Readers of the keys that are cove's own: name, image, health, rollout. Used by this package."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from cove.appfile.problems import quote
+from cove.appfile.scalars import duration, one_of, port, word
+from cove.appfile.value import Value, each, fields
+from cove.model import names
+from cove.model.app import Health, PullPolicy, RolloutPolicy
+
+_MAX_IMAGE: Final = 512
+# RFC 3986 path and query, without what would end a request line.
+_CHECK_PATH: Final = re.compile(names.PATH.pattern + r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?")
+_MAX_PATH: Final = 1024
+_STATUS: Final = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
+APP_NAME: Final = "lower-case letters, digits and dashes, 40 at most"
+
+
+def app_name(value: Value) -> str:
+    """The app's name: a Compose project and a DNS label at once."""
+    found = value.text("a name")
+    if not names.matches(names.APP, found):
+        better = re.sub(r"[^a-z0-9]+", "-", found.lower()[:40]).strip("-")
+        advice = f": write {quote(better)}" if better and not value.interpolated else ""
+        raise value.invalid(f"must be {APP_NAME}{advice}")
+    return found
+
+
+def image(value: Value) -> str:
+    """A reference to an image, as `docker pull` takes it."""
+    found = value.text("an image")
+    if len(found) > _MAX_IMAGE or not names.matches(names.IMAGE, found):
+        lower = found.lower()
+        if len(found) <= _MAX_IMAGE and names.matches(names.IMAGE, lower):
+            advice = "" if value.interpolated else f": write {quote(lower)}"
+            raise value.invalid(f"an image's name must be lower case{advice}")
+        raise value.invalid(
+            f'must be an image such as "ghcr.io/acme/shop:1.4", not {value.shown()}'
+        )
+    return found
+
+
+def pull_policy(value: Value) -> PullPolicy:
+    """When the registry is asked."""
+    found = one_of("always", "missing", "if_not_present", "never", "build")(value)
+    match found:
+        case "build":
+            raise value.invalid("cove runs images and builds none")
+        case "always" | "never":
+            return found
+        case _:
+            return "missing"
+
+
+def health(value: Value) -> Health:
+    """A path, or a mapping with more."""
+    if value.is_mapping:
+        return Health(**fields(value, _HEALTH))
+    return Health(path=_check_path(value))
+
+
+def _check_path(value: Value) -> str:
+    found = value.text('a path such as "/healthz"')
+    if not found.startswith("/"):
+        raise value.invalid('must start with "/"')
+    if len(found) > _MAX_PATH or not _CHECK_PATH.fullmatch(found):
+        raise value.invalid(f"{value.shown()} is not a URL's path; encode other characters as %XX")
+    return found
+
+
+def _statuses(value: Value) -> tuple[tuple[int, int], ...]:
+    ranges = [found for _, found in each(value.one_or_many("a status or a list"), _status)]
+    if value.is_list and not value.items():
+        raise value.invalid("must name a status")
+    return tuple(ranges)
+
+
+def _status(value: Value) -> tuple[int, int]:
+    match = _STATUS.fullmatch(word(value))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if first > last:
+        raise value.invalid(f'must be a status such as 200 or "200-299", not {value.shown()}')
+    return first, last
+
+
+_HEALTH: Final = {
+    "path": _check_path,
+    "port": port,
+    "interval": duration(longest=3600),
+    "timeout": duration(longest=3600),
+    "status": _statuses,
+}
+
+
+def rollout(value: Value) -> RolloutPolicy:
+    """How the service is replaced."""
+    read = fields(value, _ROLLOUT, refused={"before": "is not supported yet"})
+    return RolloutPolicy(**read)
+
+
+_ROLLOUT: Final[dict[str, Any]] = {
+    "order": one_of("start-first", "stop-first"),
+    "timeout": duration(longest=3600),
+    "drain": duration(zero=True),
+    "settle": duration(zero=True, longest=3600),
+}

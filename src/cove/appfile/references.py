@@ -1,0 +1,82 @@
+"""What an app file draws on besides itself. Cheap: PyYAML and the standard library.
+
+Imported by the CLI, which sends exactly these files and variables along with the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cove.appfile.document import Mapping, Node, Scalar, Sequence, parse
+from cove.appfile.envfile import EnvFileError, assignments
+from cove.appfile.interpolation import variables_in
+from cove.appfile.problems import Invalid
+
+
+class References(NamedTuple):
+    """The paths under `env_file` as written, and the variables that values mention."""
+
+    env_files: tuple[str, ...]
+    variables: frozenset[str]
+
+
+def references(text: str) -> References:
+    """Never raises: of a file that cannot be read it says that it draws on nothing."""
+    try:
+        top = parse(text)
+    except (Invalid, ValueError, RecursionError):
+        return References((), frozenset())
+    values = {key: e.value for key, e in top.entries.items() if not key.startswith("x-")}
+    mentioned = {name for node in values.values() for name in _mentioned(node)}
+    for key in ("env", "environment"):
+        mentioned.update(_passed_through(values.get(key)))
+    return References(tuple(dict.fromkeys(_paths(values.get("env_file")))), frozenset(mentioned))
+
+
+def env_file_variables(text: str) -> frozenset[str]:
+    """The variables that an env file draws on and does not set itself; never raises."""
+    try:
+        entries = assignments(text)
+    except EnvFileError:
+        return frozenset()
+    found: set[str] = set()
+    for entry in entries:
+        if entry.template is None:
+            found.add(entry.key)
+        elif not entry.literal:
+            found |= variables_in(entry.template)
+    return frozenset(found - {entry.key for entry in entries if entry.template is not None})
+
+
+def _mentioned(node: Node) -> Iterator[str]:
+    if isinstance(node, Scalar):
+        yield from variables_in(node.text)
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _mentioned(item)
+    else:
+        for entry in node.entries.values():
+            yield from _mentioned(entry.value)
+
+
+def _passed_through(node: Node | None) -> Iterator[str]:
+    """The names without a value, whose value is the variable's."""
+    if isinstance(node, Mapping):
+        for name, entry in node.entries.items():
+            if isinstance(entry.value, Scalar) and entry.value.null:
+                yield name
+    elif isinstance(node, Sequence):
+        yield from (i.text for i in node.items if isinstance(i, Scalar) and "=" not in i.text)
+
+
+def _paths(node: Node | None) -> Iterator[str]:
+    """`env_file` in any of its forms."""
+    if isinstance(node, Scalar):
+        if not node.null:
+            yield node.text
+    elif isinstance(node, Sequence):
+        for item in node.items:
+            yield from _paths(item)
+    elif isinstance(node, Mapping) and "path" in node.entries:
+        yield from _paths(node.entries["path"].value)

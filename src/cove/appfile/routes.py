@@ -1,0 +1,111 @@
+"""Routes as the file has them, short (`domain`) and long (`routes`). Used by this package alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cove.appfile.domains import domain, path
+from cove.appfile.problems import quote
+from cove.appfile.scalars import boolean, one_of, port
+from cove.appfile.value import Value, each, fields
+from cove.model.app import Route, Tls
+
+_LATER: Final = "is not supported yet"
+REFUSED: Final = {
+    "allow": _LATER,
+    "basic_auth": _LATER,
+    "headers": _LATER,
+    "rate_limit": _LATER,
+    "rule": _LATER,
+    "service": "comes with the Compose form; here every route leads to the one service",
+}
+_tls_word = one_of("auto", "local", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A (domain, path) that a route takes, and the value that says so."""
+
+    key: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A route before the file's defaults have been applied."""
+
+    settings: dict[str, Any]
+    claims: tuple[Claim, ...]
+
+    def route(self, service: str, default_port: int, default_tls: Tls) -> Route:
+        """The route, led to `service`."""
+        settings = {"port": default_port, "tls": default_tls, **self.settings}
+        return Route(service=service, **settings)
+
+
+def tls(value: Value) -> Tls:
+    """Where a route's certificate comes from."""
+    if value.is_mapping:
+        raise value.invalid("certificates of your own are not supported yet")
+    return _tls_word(value)  # type: ignore[return-value]
+
+
+def domains(value: Value) -> list[Draft]:
+    """The short form: each domain a route of its own."""
+    read = each(value.one_or_many("a domain or a list of domains"), domain)
+    _check_not_empty(value)
+    return [Draft({"domain": found}, (Claim(f"{found}/", item),)) for item, found in read]
+
+
+def routes(value: Value) -> list[Draft]:
+    """The long form: a list of mappings."""
+    drafts = [draft for _, draft in each(value.items('a list such as "- domain: …"'), _route)]
+    _check_not_empty(value)
+    return [draft for draft in drafts if draft is not None]
+
+
+def _check_not_empty(value: Value) -> None:
+    if value.is_list and not value.items():
+        raise value.invalid("must name a domain; leave the key out where there is none")
+
+
+def _route(value: Value) -> Draft | None:
+    read = fields(
+        value, _FIELDS, refused=REFUSED, required=("domain",), wanted="a mapping with a domain"
+    )
+    if "domain" not in read:
+        return None
+    redirects = read.pop("redirect_from", [])
+    claimed = Claim(f"{read['domain']}{read.get('path', '/')}", value)
+    for item, found in redirects:
+        if found == read["domain"]:
+            item.reading.problems.add(item.node.at, item.path, "redirects the domain to itself")
+    claims = [Claim(f"{found}/", item) for item, found in redirects if found != read["domain"]]
+    read["redirect_from"] = tuple(found for _, found in redirects)
+    return Draft(read, (claimed, *claims))
+
+
+def _redirects(value: Value) -> list[tuple[Value, str]]:
+    return each(value.one_or_many("a domain or a list of domains"), domain)
+
+
+_FIELDS: Final = {
+    "domain": domain,
+    "path": path,
+    "strip_path": boolean,
+    "port": port,
+    "redirect_from": _redirects,
+    "tls": tls,
+}
+
+
+def report_clashes(drafts: list[Draft]) -> None:
+    """Records every (domain, path) that the file claims twice."""
+    first: dict[str, Claim] = {}
+    for claim in (claim for draft in drafts for claim in draft.claims):
+        earlier = first.setdefault(claim.key, claim)
+        if earlier is not claim:
+            text = f"{quote(claim.key)} is claimed twice, first by {earlier.value.path}"
+            value = claim.value
+            value.reading.problems.add(value.node.at, value.path, text)

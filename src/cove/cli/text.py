@@ -1,0 +1,100 @@
+"""Times, sizes and durations as people read and write them. Pure; the CLI's modules import it."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from cove.errors import InvalidFile
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_SECONDS = dict(_UNITS)
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;]*m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def ago(moment: float, now: float) -> str:
+    """How long ago, coarsely: `12 s ago`, `5 min ago`, `3 h ago`, `2 days ago`."""
+    if not moment:
+        return ""
+    seconds = max(0, int(now - moment))
+    if seconds < 60:
+        return f"{seconds} s ago"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 2 * 86400:
+        return f"{seconds // 3600} h ago"
+    return f"{seconds // 86400} days ago"
+
+
+def elapsed(seconds: float) -> str:
+    """A duration as an operation shows it: `0.8s`, `42s`, `3m05s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    return f"{whole}s" if whole < 60 else f"{whole // 60}m{whole % 60:02}s"
+
+
+def took(seconds: float) -> str:
+    """A duration inside a sentence: `5.9 s`, `3 min 5 s`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60} s"
+
+
+def size(count: float) -> str:
+    """Bytes in SI units: `12.3 MB`."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def share(done: int, total: int) -> str:
+    """Bytes done of bytes in all, in one unit: `12.3/45.0 MB`; empty where nothing is known."""
+    if total <= 0:
+        return size(done) if done > 0 else ""
+    number, unit = size(total).split()
+    scale = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
+    part = done / scale
+    return f"{part:.0f}/{number} {unit}" if unit == "B" else f"{part:.1f}/{number} {unit}"
+
+
+def moment(text: str, now: float) -> float:
+    """Seconds since the epoch of `10m`, `1h30m`, or an ISO date and time (local if no zone).
+
+    Raises InvalidFile.
+    """
+    if re.fullmatch(r"(?:\d+[dhms])+", text):
+        return now - sum(int(n) * _SECONDS[u] for n, u in re.findall(r"(\d+)([dhms])", text))
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise InvalidFile(
+            f"--since: {text!r} is no duration and no date",
+            code="usage",
+            hint="for example 10m, 1h30m, 2d, or 2030-01-31T12:00",
+        ) from None
+
+
+def short_digest(digest: str) -> str:
+    """The first 12 digits of a digest, as Docker shows an image's ID."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def clip(text: str, width: int) -> str:
+    """The text in at most `width` columns, an ellipsis marking what was cut."""
+    return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def safe(text: str, *, colour: bool) -> str:
+    """Foreign text made safe for a terminal: no control sequence survives but colours."""
+
+    def keep(match: re.Match[str]) -> str:
+        return match[0] if colour and _COLOUR.fullmatch(match[0]) else ""
+
+    return _CONTROL.sub(keep, text)

@@ -1,0 +1,112 @@
+"""What the agent shows of itself and its apps: the API's answers. Pure data; any layer may import it.
+
+Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from cove.model.events import Rollout
+from cove.model.release import ReleaseStatus
+
+AppState = Literal["running", "degraded", "down", "stopped", "rolling", "empty"]
+ProxyState = Literal["starting", "ready", "down"]
+
+
+class ProxyView(Struct, frozen=True, kw_only=True):
+    """The proxy as the agent sees it; `problem` says what is wrong."""
+
+    state: ProxyState
+    version: str = ""
+    problem: str = ""
+
+
+class VersionView(Struct, frozen=True, kw_only=True):
+    """The agent itself. `uptime` is seconds."""
+
+    version: str
+    api: str
+    pid: int
+    instance: str
+    data_dir: str
+    http_port: int
+    https_port: int
+    docker: str
+    proxy: ProxyView
+    uptime: float
+    ready: bool
+
+
+class ReplicaView(Struct, frozen=True, kw_only=True):
+    """One container of the live release."""
+
+    name: str
+    release: int
+    state: str
+    address: str
+    started_at: float
+    restarts: int
+    health: str
+    memory: int  # bytes of working set; 0 when unknown
+
+
+class RouteView(Struct, frozen=True, kw_only=True):
+    """One route as people open it and where it leads."""
+
+    url: str
+    target: str
+    tls: str
+    redirect_from: tuple[str, ...] = ()
+
+
+class AppStatus(Struct, frozen=True, kw_only=True):
+    """One app at a glance and in depth."""
+
+    name: str
+    state: AppState
+    release: int
+    image: str
+    digest: str
+    urls: tuple[str, ...]
+    since: float
+    problem: str
+    source: str
+    rollout: Rollout | None
+    replicas: tuple[ReplicaView, ...]
+    volumes: tuple[str, ...]
+    routes: tuple[RouteView, ...]
+    order: str = ""
+
+
+class ReleaseView(Struct, frozen=True, kw_only=True):
+    """One line of an app's history."""
+
+    number: int
+    status: ReleaseStatus
+    image: str
+    digest: str
+    created_at: float
+    by: str
+    why: str
+    error: str
+
+
+class CertView(Struct, frozen=True, kw_only=True):
+    """One certificate the proxy serves."""
+
+    domain: str
+    app: str
+    issuer: str
+    not_after: float
+    state: Literal["valid", "expiring", "expired"]
+
+
+class AuthorityView(Struct, frozen=True, kw_only=True):
+    """cove's own authority; `path` is its root certificate on the server."""
+
+    pem: str
+    path: str
+    trusted: bool

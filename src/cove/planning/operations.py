@@ -1,0 +1,201 @@
+"""The operations a rollout is made of. Planners make them, the executor does them.
+
+Each says what will be true after it, carries only data, and is safe to do twice: recovery repeats
+or undoes an operation without knowing how far an earlier attempt came.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct, field
+
+
+class Operation(Struct, frozen=True, kw_only=True, tag=True):
+    """One step with its reason. `cause` completes the sentence "… because …"."""
+
+    cause: str = ""
+
+
+class PrepareNetwork(Operation, frozen=True, kw_only=True):
+    """The app's private network exists."""
+
+    subnet: str
+    created: bool  # whether this rollout brings it into being
+
+
+class WriteProject(Operation, frozen=True, kw_only=True):
+    """The app's Compose file describes exactly these releases."""
+
+    releases: tuple[int, ...]
+    before: tuple[int, ...] = ()
+
+
+class StartRelease(Operation, frozen=True, kw_only=True):
+    """The containers of a release run; nobody sends them requests yet."""
+
+    release: int
+    new_volumes: tuple[str, ...] = ()
+
+
+class AwaitReady(Operation, frozen=True, kw_only=True):
+    """The release answers its health check from outside its containers.
+
+    `settle` is the least age in seconds its containers must reach without ending.
+    """
+
+    release: int
+    settle: float = 0.0
+
+
+class SwitchRoutes(Operation, frozen=True, kw_only=True):
+    """The proxy has confirmed that the app's routes lead to this release."""
+
+    release: int
+    before: int = 0  # the release they led to
+    hold: dict[str, str] = field(default_factory=dict)
+
+
+class HoldRequests(Operation, frozen=True, kw_only=True):
+    """Requests wait in the proxy at addresses nobody has yet, one per routed service."""
+
+    release: int  # the one that serves now
+    hold: dict[str, str]
+
+
+class AdmitHeld(Operation, frozen=True, kw_only=True):
+    """The release answers at the hold addresses too, so that waiting requests reach it."""
+
+    release: int
+    hold: dict[str, str]
+
+
+class Drain(Operation, frozen=True, kw_only=True):
+    """Requests in flight to a release have ended, or its drain time has passed.
+
+    `watch` is a release that must stay alive meanwhile.
+    """
+
+    release: int
+    watch: int = 0
+    limit: float = 10.0
+
+
+class ReleaseHold(Operation, frozen=True, kw_only=True):
+    """No request uses the hold addresses any more, and nobody has them."""
+
+    release: int
+    hold: dict[str, str]
+    limit: float = 10.0
+
+
+class StopRelease(Operation, frozen=True, kw_only=True):
+    """The containers of a release are stopped and kept."""
+
+    release: int
+
+
+class Confirm(Operation, frozen=True, kw_only=True):
+    """The release is recorded as the live one. From here a rollout only goes forward."""
+
+    release: int
+
+
+class RetireRelease(Operation, frozen=True, kw_only=True):
+    """The containers of a release are gone and its addresses free."""
+
+    release: int
+
+
+class PruneImages(Operation, frozen=True, kw_only=True):
+    """Images no protected release needs are gone."""
+
+    keep: int  # releases whose images stay
+
+
+class StartStopped(Operation, frozen=True, kw_only=True):
+    """The kept containers of a stopped release run again."""
+
+    release: int
+
+
+class WithdrawRoutes(Operation, frozen=True, kw_only=True):
+    """The proxy has dropped the app's routes."""
+
+    release: int
+
+
+class RecordStopped(Operation, frozen=True, kw_only=True):
+    """It is recorded whether the app shall stay down."""
+
+    stopped: bool
+
+
+class RemoveContainers(Operation, frozen=True, kw_only=True):
+    """No container of the app exists."""
+
+
+class RemoveVolumes(Operation, frozen=True, kw_only=True):
+    """The app's volumes and their data are gone."""
+
+    names: tuple[str, ...]
+
+
+class RemoveNetwork(Operation, frozen=True, kw_only=True):
+    """The app's network is gone."""
+
+
+class ForgetApp(Operation, frozen=True, kw_only=True):
+    """Nothing is recorded or written of the app any more."""
+
+
+AnyOperation = (
+    PrepareNetwork
+    | WriteProject
+    | StartRelease
+    | AwaitReady
+    | SwitchRoutes
+    | HoldRequests
+    | AdmitHeld
+    | Drain
+    | ReleaseHold
+    | StopRelease
+    | Confirm
+    | RetireRelease
+    | PruneImages
+    | StartStopped
+    | WithdrawRoutes
+    | RecordStopped
+    | RemoveContainers
+    | RemoveVolumes
+    | RemoveNetwork
+    | ForgetApp
+)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """What a rollout will do, in order.
+
+    Before `pivot` (the index of the operation that commits) a failure undoes what was begun, in
+    reverse; from it on the rollout only goes forward.
+    """
+
+    app: str
+    operations: tuple[AnyOperation, ...]
+    pivot: int
+    release: int = 0  # the release it makes live; 0: none
+    before: int = 0  # the release that serves meanwhile; 0: none
+    notes: tuple[str, ...] = ()
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Plan)
+
+
+def encode(plan: Plan) -> bytes:
+    """The plan as the journal keeps it."""
+    return _encoder.encode(plan)
+
+
+def decode(data: bytes) -> Plan:
+    """The plan back from the journal; raises msgspec.DecodeError for anything else."""
+    return _decoder.decode(data)

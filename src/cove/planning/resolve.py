@@ -1,0 +1,93 @@
+"""What an app file leaves open and its images decide: ports and volumes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from cove.errors import InvalidFile, Refused
+from cove.model.app import App, Mount, Route, Service, is_local_domain
+from cove.model.release import Image
+
+
+def resolve(app: App, images: Mapping[str, Image]) -> App:
+    """The app with every route's port decided and every image volume given a name.
+
+    Raises InvalidFile (`port-undecided`) when an image exposes no port or several and the file
+    names none.
+    """
+    services = tuple(_with_image_volumes(s, images[s.name]) for s in app.services)
+    routes = tuple(_with_port(r, images[r.service]) for r in app.routes)
+    return replace(app, services=services, routes=routes)
+
+
+def check_certificates(app: App) -> None:
+    """Raises Refused (`tls-public`) for a domain that cove's own authority may not certify.
+
+    Its root is constrained to names that exist on no public network, so that a machine which
+    trusts it risks nothing.
+    """
+    for route in app.routes:
+        for domain in (route.domain, *route.redirect_from):
+            if route.encrypted and not is_local_domain(domain):
+                raise Refused(
+                    f"{domain} needs a public certificate, which this version cannot obtain",
+                    code="tls-public",
+                    hint="write `tls: off` (plain HTTP), or use a name under .localhost, .test "
+                    "or .internal",
+                )
+
+
+def carry_volumes(app: App, before: App) -> None:
+    """Raises Refused (`volume-changed`) when a volume would change its place in the container.
+
+    An image volume keeps its name from release to release; data must not end up out of sight.
+    """
+    for service in app.services:
+        had = {s.name: s for s in before.services}.get(service.name)
+        if had is None:
+            continue
+        targets = {m.source: m.target for m in had.mounts if m.kind == "volume"}
+        named = {m.target: m.source for m in had.mounts if m.kind == "volume"}
+        for mount in service.mounts:
+            if mount.kind != "volume":
+                continue
+            other = named.get(mount.target)
+            if other is not None and other != mount.source and mount.source not in targets:
+                raise Refused(
+                    f"{mount.target} of {service.name} is volume {other} now; "
+                    f"volume {mount.source} would hide its data",
+                    code="volume-changed",
+                    hint=f"keep `{other}:{mount.target}`, or copy the data first: mount both, "
+                    f"{other} at another path, and deploy in two steps",
+                )
+
+
+def volume_name(path: str) -> str:
+    """The name a volume gets that an image declares by its path alone."""
+    slug = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
+    return f"image-{slug or 'root'}"
+
+
+def _with_image_volumes(service: Service, image: Image) -> Service:
+    covered = {mount.target.rstrip("/") for mount in service.mounts}
+    missing = [path for path in image.volumes if path.rstrip("/") not in covered]
+    extra = tuple(Mount(kind="volume", source=volume_name(p), target=p) for p in missing)
+    return replace(service, mounts=(*service.mounts, *extra))
+
+
+def _with_port(route: Route, image: Image) -> Route:
+    if route.port:
+        return route
+    if len(image.ports) == 1:
+        return replace(route, port=image.ports[0])
+    found = ", ".join(str(p) for p in image.ports)
+    reason = f"exposes {found}" if found else "exposes no port"
+    example = image.ports[0] if image.ports else 8000
+    raise InvalidFile(
+        f"{route.domain}{route.path}: the port cannot be decided: {image.reference} {reason}",
+        code="port-undecided",
+        hint=f"say which port the app listens on, for example `port: {example}`",
+    )

@@ -1,0 +1,346 @@
+"""What the core needs of the world: small protocols that adapters fulfil.
+
+Imported by the core (planning, rollout) and by adapters; imports only the model. Every method
+raises `PlatformError` when the part behind it fails, unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+from msgspec import Struct
+
+from cove.model.app import App, Health
+from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
+from cove.model.release import Image, Placement, Release
+
+ContainerState = Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
+
+
+class ContainerFacts(Struct, frozen=True, kw_only=True):
+    """A container as Docker reports it."""
+
+    id: str
+    name: str
+    app: str
+    service: str  # the Compose service, release suffix included
+    release: int
+    state: ContainerState
+    exit_code: int = 0
+    oom_killed: bool = False
+    restarts: int = 0
+    pid: int = 0
+    started_at: float = 0.0  # seconds since the epoch
+    health: str = ""  # Docker's own: starting, healthy, unhealthy, or none
+    image_id: str = ""
+    memory_limit: int = 0  # bytes; 0: none
+    error: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether its main process is alive."""
+        return self.state == "running"
+
+
+class Exit(Struct, frozen=True):
+    """One end of a container's main process."""
+
+    at: float
+    code: int
+    oom: bool
+
+
+class ImageFacts(Struct, frozen=True, kw_only=True):
+    """An image as it lies on this machine."""
+
+    id: str
+    digests: tuple[str, ...]  # repository@digest
+    tags: tuple[str, ...]
+    ports: tuple[int, ...]
+    volumes: tuple[str, ...]
+    architecture: str
+    os: str
+    size: int
+
+
+class EngineInfo(Struct, frozen=True, kw_only=True):
+    """The Docker Engine behind the socket."""
+
+    version: str
+    api_version: str
+    architecture: str  # Go's names: amd64, arm64, arm, 386 …
+    root: str  # where it keeps its data
+    containers: int = 0
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """One line a container wrote. `at` is seconds since the epoch."""
+
+    at: float
+    service: str
+    release: int
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+# called with (bytes done, bytes in all, what is going on)
+Progress = Callable[[int, int, str], None]
+
+
+class Engine(Protocol):
+    """Docker Engine: observing everything, and what Compose cannot do without recreating."""
+
+    async def info(self) -> EngineInfo: ...
+    async def image(self, reference: str) -> ImageFacts | None: ...
+    async def pull(self, reference: str, platform: str, progress: Progress) -> None:
+        """Raises Refused (`image-missing`, `image-login`, `image-platform`, `registry-down`)."""
+
+    async def tag(self, image_id: str, reference: str) -> None: ...
+    async def untag(self, reference: str) -> None:
+        """Removes a reference, and its bytes when nothing else names them; absent is fine."""
+
+    async def containers(self, app: str = "") -> tuple[ContainerFacts, ...]:
+        """This instance's containers, of one app or of all."""
+
+    async def start(self, container_id: str) -> None: ...
+    async def stop(self, container_id: str, grace: float) -> None: ...
+    async def remove(self, container_id: str) -> None:
+        """Removes a container with its anonymous volumes, running or not; absent is fine."""
+
+    async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]: ...
+    async def tail(self, container_id: str, lines: int) -> tuple[str, ...]: ...
+    def logs(
+        self, facts: ContainerFacts, *, since: float, tail: int, follow: bool
+    ) -> AsyncIterator[LogLine]: ...
+    def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
+        """Containers of the app as they start, until the iterator is closed."""
+
+    async def subnets(self) -> tuple[str, ...]:
+        """Every address range a Docker network of this machine holds, in CIDR form."""
+
+    async def has_network(self, app: str) -> bool: ...
+    async def ensure_network(self, app: str, subnet: str) -> None: ...
+    async def remove_network(self, app: str) -> None: ...
+    async def volumes(self, app: str) -> tuple[str, ...]:
+        """The full names of the volumes cove made for the app."""
+
+    async def remove_volume(self, name: str) -> None: ...
+
+
+class Composer(Protocol):
+    """Docker Compose over one app's project."""
+
+    async def write(self, app: str, document: Mapping[str, Any]) -> None:
+        """Replaces the project's file atomically, after Compose has accepted it."""
+
+    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+        """Creates and starts the named services, leaving running ones as they are."""
+
+    async def discard(self, app: str) -> None:
+        """Deletes the project's folder; absent is fine."""
+
+    async def settle(self, app: str) -> None:
+        """Waits until no Compose process of an earlier agent works on the project."""
+
+
+class ProxyRoutes(Struct, frozen=True):
+    """One app's part of the proxy's configuration, and what its API must then show."""
+
+    document: dict[str, Any]
+    routers: dict[str, str]  # router name -> service name
+    services: dict[str, tuple[str, ...]]  # service name -> upstream URLs
+
+
+class Proxy(Protocol):
+    """The reverse proxy."""
+
+    async def publish(self, app: str, routes: ProxyRoutes) -> None:
+        """Makes the routes live; returns once the proxy has said that they are.
+
+        Raises PlatformError (`proxy-refused`, `proxy-down`), the old routes then being in place.
+        """
+
+    async def withdraw(self, app: str) -> None:
+        """Removes the app's routes and waits until the proxy has dropped them."""
+
+
+class ProbeResult(Struct, frozen=True):
+    """What a readiness check found; `detail` says why it is not ready."""
+
+    ready: bool
+    detail: str = ""
+
+
+class Probe(Protocol):
+    """A check from outside the container."""
+
+    async def check(self, address: str, port: int, health: Health, host: str) -> ProbeResult:
+        """Never raises; `host` is sent as the Host header."""
+
+
+class Listener(Struct, frozen=True):
+    """A TCP socket that waits for connections inside a container."""
+
+    address: str
+    port: int
+
+
+class Host(Protocol):
+    """Facts and acts of this machine that Docker does not offer."""
+
+    def connections(self, endpoints: Iterable[tuple[str, int]]) -> int:
+        """How many TCP connections this host holds open to any of the endpoints."""
+
+    def listeners(self, pid: int) -> tuple[Listener, ...]: ...
+    def disk_free(self, path: str) -> int:
+        """Bytes an ordinary file could still take; -1 where the path cannot be looked at."""
+
+    def memory_available(self) -> int:
+        """Bytes the kernel could give without swapping."""
+
+    def memory_used(self, pid: int) -> int:
+        """Bytes of working set of the process's cgroup; 0 when unknown."""
+
+    async def add_address(self, pid: int, address: str, prefix: int) -> None:
+        """Gives the process's network a second address; present is fine."""
+
+    async def remove_address(self, pid: int, address: str, prefix: int) -> None:
+        """Takes it away; absent is fine."""
+
+    def port_holder(self, port: int) -> str:
+        """Who listens on a TCP port of this host, for people; empty: nobody."""
+
+
+class Certificates(Protocol):
+    """cove's own authority."""
+
+    async def ensure(self, domains: Sequence[str]) -> None:
+        """Sees to it that the proxy has a valid certificate for each domain."""
+
+
+class AppRecord(Struct, frozen=True, kw_only=True):
+    """What is recorded of an app beside its releases."""
+
+    name: str
+    source: str
+    subnet: str
+    stopped: bool
+    created_at: float
+    live: int  # the confirmed release; 0: none yet
+
+
+class Step(Struct, frozen=True):
+    """The journal's word on one operation of a rollout."""
+
+    index: int
+    state: Literal["started", "done", "undone"]
+
+
+class Journal(Struct, frozen=True, kw_only=True):
+    """An interrupted rollout, as recovery finds it."""
+
+    rollout: Rollout
+    plan: bytes  # as the planner encoded it; empty: none was made
+    steps: tuple[Step, ...]
+
+
+class Store(Protocol):
+    """What must be right: apps, releases, claims, addresses, rollouts. Every write is durable."""
+
+    def app(self, name: str) -> AppRecord | None: ...
+    def apps(self) -> tuple[AppRecord, ...]: ...
+    def release(self, app: str, number: int) -> Release | None: ...
+    def releases(self, app: str) -> tuple[Release, ...]:
+        """Newest first."""
+
+    def claimed_by_others(self, app: str, claims: Iterable[str]) -> dict[str, str]:
+        """The claims that another app holds, with its name."""
+
+    def open_rollout(self, app: str, kind: RolloutKind, by: str) -> Rollout:
+        """Takes the app's lock. Raises Locked, naming the holder."""
+
+    def reserve_subnet(self, app: str, source: str, taken: Iterable[str]) -> AppRecord:
+        """Records the app and gives it an address range that overlaps none of `taken`."""
+
+    def create_release(
+        self,
+        rollout: Rollout,
+        *,
+        spec: App,
+        images: Mapping[str, Image],
+        why: str,
+        source: str,
+        hold: bool,
+    ) -> tuple[Release, dict[str, str]]:
+        """Numbers a pending release, claims its routes and gives its replicas addresses.
+
+        With `hold`, the second value names one more address per routed service.
+        Raises Refused (`route-taken`, `addresses-exhausted`).
+        """
+
+    def save_plan(self, rollout: Rollout, plan: bytes) -> None: ...
+    def save_step(self, rollout: Rollout, step: Step) -> None: ...
+    def steps(self, rollout_id: int) -> tuple[Step, ...]:
+        """The last state of each journalled operation, in the plan's order."""
+
+    def confirm(self, app: str, release: int) -> None:
+        """In one transaction: the release is live, its predecessor superseded, claims its own."""
+
+    def fail_release(self, app: str, release: int, error: str) -> None:
+        """Marks a pending release failed and drops its claims."""
+
+    def free_addresses(self, app: str, addresses: Iterable[str]) -> None: ...
+    def set_stopped(self, app: str, *, stopped: bool) -> None: ...
+    def set_source(self, app: str, source: str) -> None: ...
+    def forget_app(self, app: str) -> None:
+        """Deletes the app, its releases, claims and addresses; its rollouts stay as history."""
+
+    def close_rollout(self, rollout: Rollout, outcome: Outcome) -> Rollout: ...
+    def rollout(self, rollout_id: int) -> Rollout | None: ...
+    def rollouts(self, app: str = "", limit: int = 20) -> tuple[Rollout, ...]: ...
+    def interrupted(self) -> tuple[Journal, ...]:
+        """Rollouts that were under way when the last agent ended, oldest first."""
+
+    def add_event(
+        self, rollout_id: int, kind: EventKind, index: int, text: str, data: dict[str, Any]
+    ) -> Event: ...
+    def events(self, rollout_id: int, after: int = 0) -> tuple[Event, ...]: ...
+
+
+class Platform(Struct, frozen=True, kw_only=True):
+    """The parts the core works with, wired by a composition root."""
+
+    engine: Engine
+    composer: Composer
+    proxy: Proxy
+    probe: Probe
+    host: Host
+    certificates: Certificates
+    store: Store
+
+
+__all__ = [
+    "AppRecord",
+    "Certificates",
+    "Composer",
+    "ContainerFacts",
+    "ContainerState",
+    "Engine",
+    "EngineInfo",
+    "Exit",
+    "Host",
+    "ImageFacts",
+    "Journal",
+    "Listener",
+    "LogLine",
+    "Placement",
+    "Platform",
+    "Probe",
+    "ProbeResult",
+    "Progress",
+    "Proxy",
+    "ProxyRoutes",
+    "Step",
+    "Store",
+]

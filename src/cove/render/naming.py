@@ -1,0 +1,42 @@
+"""How cove names what it creates on a machine. Imported by render, adapters and the agent."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+LABEL_INSTANCE = "cove.instance"
+LABEL_APP = "cove.app"
+LABEL_RELEASE = "cove.release"
+LABEL_SERVICE = "cove.service"
+
+
+class Naming(Struct, frozen=True):
+    """The names of one cove instance; several may live on one machine.
+
+    `prefix` is `cove` for the default data directory, else `cove_` and a short id: with a dash it
+    could be mistaken for an app of another instance.
+    """
+
+    prefix: str
+
+    def project(self, app: str) -> str:
+        """The app's Compose project."""
+        return f"{self.prefix}-{app}"
+
+    def network(self, app: str) -> str:
+        """The app's bridge network."""
+        return f"{self.prefix}-{app}"
+
+    def volume(self, app: str, name: str) -> str:
+        """A volume of the app, as Compose itself would name it."""
+        return f"{self.prefix}-{app}_{name}"
+
+    def image_tag(self, app: str, service: str, release: int) -> str:
+        """cove's own tag, which keeps an image from being pruned while a release needs it."""
+        # An underscore may stand in a project's name but not in the host part of a reference.
+        return f"{self.prefix.replace('_', '-')}.local/{app}/{service}:r{release}"
+
+    @property
+    def proxy_project(self) -> str:
+        """The proxy's Compose project; an app's never ends so, since app names hold no `_`."""
+        return f"{self.prefix}_proxy"

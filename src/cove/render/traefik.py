@@ -1,0 +1,183 @@
+"""An app's part of the proxy's configuration, and what the proxy's API must then show.
+
+Every value that reaches a rule has matched a strict pattern; files are Go templates to Traefik,
+so a brace that slipped through would break every app.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from cove.errors import InvalidFile
+from cove.model import names
+from cove.model.app import Route
+from cove.model.release import Release
+from cove.ports import ProxyRoutes
+
+CERTS_DIR = "/etc/cove/certs"  # inside the proxy's container
+TRANSPORT = "cove"  # the servers transport the base configuration defines
+# Tried: 30 attempts from 200 ms held every request over a stop-first gap of up to 6 s. The
+# interval grows to at most twice the first, so an attempt waits 300 ms on average.
+_HOLD_INTERVAL = 0.2
+_HOLD_AVERAGE = 0.3
+_HOLD_LEAST = 30
+
+
+class ProxySettings(Struct, frozen=True, kw_only=True):
+    """What the routes need to know of the proxy."""
+
+    https_port: int = 443
+    http_port: int = 80
+
+
+def routes_to(release: Release, settings: ProxySettings) -> ProxyRoutes:
+    """The routes of a release, leading to its replicas."""
+    return _Builder(release, settings, {}, 0).build()
+
+
+def routes_held(
+    release: Release, hold: Mapping[str, str], seconds: float, settings: ProxySettings
+) -> ProxyRoutes:
+    """The same routes leading to addresses nobody answers at yet, tried for `seconds`."""
+    return _Builder(release, settings, hold, seconds).build()
+
+
+class _Builder:
+    """Collects routers, services and middlewares of one app under names no other app can have."""
+
+    def __init__(
+        self, release: Release, settings: ProxySettings, hold: Mapping[str, str], seconds: float
+    ) -> None:
+        self.release = release
+        self.settings = settings
+        self.hold = hold
+        self.seconds = seconds
+        self.routers: dict[str, dict[str, Any]] = {}
+        self.services: dict[str, tuple[str, ...]] = {}
+        self.middlewares: dict[str, dict[str, Any]] = {}
+        self.certificates: set[str] = set()
+
+    def build(self) -> ProxyRoutes:
+        for index, route in enumerate(self.release.spec.routes):
+            _check(route)
+            self._route(f"{self.release.app}_{index}", route)
+        http: dict[str, Any] = {"routers": self.routers, "services": self._service_documents()}
+        if self.middlewares:
+            http["middlewares"] = self.middlewares
+        document: dict[str, Any] = {"http": http} if self.routers else {}
+        if self.certificates:
+            document["tls"] = {"certificates": [_pair(d) for d in sorted(self.certificates)]}
+        return ProxyRoutes(
+            document=document,
+            routers={name: router["service"] for name, router in self.routers.items()},
+            services=self.services,
+        )
+
+    def _route(self, name: str, route: Route) -> None:
+        middlewares = []
+        if self.hold:
+            middlewares.append(self._middleware(f"{self.release.app}_hold", _retry(self.seconds)))
+        if route.strip_path and route.path != "/":
+            strip = {"stripPrefix": {"prefixes": [route.path.rstrip("/")]}}
+            middlewares.append(self._middleware(f"{name}_strip", strip))
+        service = self._service(route)
+        self._router(name, _rule(route), service, middlewares, encrypted=route.encrypted)
+        if route.encrypted:
+            self._to_https(f"{name}_http", _rule(route))
+            self.certificates.add(route.domain)
+        for number, domain in enumerate(route.redirect_from):
+            self._redirect(f"{name}_from{number}", domain, route)
+
+    def _redirect(self, name: str, domain: str, route: Route) -> None:
+        """The canonical host keeps the path and the query."""
+        scheme = "https" if route.encrypted else "http"
+        port = self.settings.https_port
+        suffix = f":{port}" if route.encrypted and port != 443 else ""
+        # The domain matches a strict pattern; only its dots mean something to a regular expression.
+        middleware = {
+            "redirectRegex": {
+                "regex": rf"^https?://{re.escape(domain)}(?::[0-9]+)?/(.*)",
+                "replacement": f"{scheme}://{route.domain}{suffix}/${{1}}",
+                "permanent": True,
+            }
+        }
+        chain = [self._middleware(name, middleware)]
+        rule = f"Host(`{domain}`)"
+        self._router(f"{name}_http", rule, "noop@internal", chain, encrypted=False)
+        if route.encrypted:
+            self._router(name, rule, "noop@internal", chain, encrypted=True)
+            self.certificates.add(domain)
+
+    def _to_https(self, name: str, rule: str) -> None:
+        port = self.settings.https_port
+        redirect: dict[str, Any] = {"scheme": "https", "permanent": True}
+        if port != 443:
+            redirect["port"] = str(port)
+        chain = [self._middleware(f"{self.release.app}_https", {"redirectScheme": redirect})]
+        self._router(name, rule, "noop@internal", chain, encrypted=False)
+
+    def _router(
+        self, name: str, rule: str, service: str, middlewares: list[str], *, encrypted: bool
+    ) -> None:
+        router: dict[str, Any] = {
+            "rule": rule,
+            "service": service,
+            "entryPoints": ["websecure" if encrypted else "web"],
+        }
+        if middlewares:
+            router["middlewares"] = middlewares
+        if encrypted:
+            router["tls"] = {}
+        self.routers[name] = router
+
+    def _middleware(self, name: str, document: dict[str, Any]) -> str:
+        self.middlewares[name] = document
+        return name
+
+    def _service(self, route: Route) -> str:
+        held = self.hold.get(route.service)
+        stage = "hold" if held else f"r{self.release.number}"
+        name = f"{self.release.app}_{stage}_{route.service}_{route.port}"
+        urls = (f"http://{held}:{route.port}",) if held else self.release.upstreams(route)
+        self.services[name] = urls
+        return name
+
+    def _service_documents(self) -> dict[str, Any]:
+        return {
+            name: {
+                "loadBalancer": {
+                    "servers": [{"url": url} for url in urls],
+                    "serversTransport": TRANSPORT,
+                }
+            }
+            for name, urls in self.services.items()
+        }
+
+
+def _rule(route: Route) -> str:
+    host = f"Host(`{route.domain}`)"
+    path = route.path.rstrip("/")
+    # PathPrefix alone would let /api match /apis too.
+    return f"{host} && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else host
+
+
+def _retry(seconds: float) -> dict[str, Any]:
+    attempts = max(_HOLD_LEAST, round(seconds / _HOLD_AVERAGE))
+    return {"retry": {"attempts": attempts, "initialInterval": f"{_HOLD_INTERVAL * 1000:.0f}ms"}}
+
+
+def _pair(domain: str) -> dict[str, str]:
+    return {"certFile": f"{CERTS_DIR}/{domain}.crt", "keyFile": f"{CERTS_DIR}/{domain}.key"}
+
+
+def _check(route: Route) -> None:
+    """The last gate before a rule: whoever built the model, no value may leave its quotes."""
+    for domain in (route.domain, *route.redirect_from):
+        if not names.matches(names.DOMAIN, domain):
+            raise InvalidFile(f"{domain!r} is not a domain")
+    if not names.matches(names.PATH, route.path):
+        raise InvalidFile(f"{route.path!r} is not a path")

@@ -1,0 +1,69 @@
+"""What must hold before anything is touched: disk, memory, host ports. Imported inside
+`cove.rollout`.
+"""
+
+from __future__ import annotations
+
+from cove.errors import Refused
+from cove.model.app import App
+from cove.planning.observed import Observed
+from cove.planning.planner import replaced_in_order
+from cove.rollout.work import Work
+
+_MEGABYTE = 1 << 20
+# Enough for a container's writable layer and its capped logs (3 x 10 MB) several times over.
+LEAST_DISK = 256 * _MEGABYTE
+# What stays for the kernel and the platform beside a second copy of the app.
+SPARE_MEMORY = 32 * _MEGABYTE
+
+
+async def check_disk(work: Work) -> None:
+    """Raises Refused (`disk-full`) before a pull or a start would fill the disk."""
+    info = await work.platform.engine.info()
+    free = work.platform.host.disk_free(info.root)
+    if 0 <= free < LEAST_DISK:
+        raise Refused(
+            f"only {free // _MEGABYTE} MB are free on the disk of {info.root}; "
+            f"a rollout needs {LEAST_DISK // _MEGABYTE} MB",
+            code="disk-full",
+            hint="see what fills it: docker system df; du -xh --max-depth=2 / | sort -h | tail",
+        )
+
+
+def check_memory(app: App, observed: Observed, work: Work) -> None:
+    """Raises Refused (`memory`) when the second copy would not fit beside the first."""
+    serving = observed.serving
+    if serving is None or replaced_in_order(app) == "stop-first":
+        return
+    host = work.platform.host
+    used = sum(host.memory_used(c.pid) for c in observed.of_release(serving.number) if c.running)
+    available = host.memory_available()
+    if used and available < used + SPARE_MEMORY:
+        raise Refused(
+            f"release {serving.number} uses {used // _MEGABYTE} MB and only "
+            f"{available // _MEGABYTE} MB are available: a second copy would not fit beside it",
+            code="memory",
+            hint="write `rollout: {order: stop-first}`: requests are then held for the gap",
+        )
+
+
+def check_host_ports(app: App, observed: Observed, work: Work) -> None:
+    """Raises Refused (`port-taken`) for a published port that something else holds."""
+    serving = observed.serving
+    own = (
+        {(p.published, p.protocol) for s in serving.spec.services for p in s.ports}
+        if serving
+        else set()
+    )
+    for service in app.services:
+        for port in service.ports:
+            if port.protocol != "tcp" or (port.published, port.protocol) in own:
+                continue
+            holder = work.platform.host.port_holder(port.published)
+            if holder:
+                raise Refused(
+                    f"port {port.published} of this machine is taken by {holder}",
+                    code="port-taken",
+                    hint=f'stop it, or publish another port: `ports: ["{port.published + 1}:'
+                    f'{port.target}"]`',
+                )

@@ -1,0 +1,157 @@
+"""From a request to a release that is ready to be rolled out: every check, then the record.
+
+Nothing that runs is touched here. Imported inside `cove.rollout`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cove import appfile
+from cove.errors import InvalidFile, Refused
+from cove.model.app import App
+from cove.model.events import Rollout
+from cove.model.release import Image, Release
+from cove.model.requests import DeployRequest
+from cove.planning import operations as op
+from cove.planning.planner import needs_hold, plan_rollout
+from cove.planning.resolve import carry_volumes, check_certificates, resolve
+from cove.planning.text import title
+from cove.ports import AppRecord, Store
+from cove.rollout import preflight
+from cove.rollout.images import resolve_images
+from cove.rollout.work import Work, observe
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """What shall become a release, before its images are known."""
+
+    spec: App
+    why: str
+    source: str
+
+
+class Prepared(Struct, frozen=True, kw_only=True):
+    """A recorded release with the plan that makes it live."""
+
+    release: Release
+    plan: op.Plan
+
+
+def read(request: DeployRequest, store: Store) -> Candidate:
+    """The request's app, checked against everything but its images.
+
+    Raises InvalidFile, and Refused (`route-taken`, `source-differs`, `tls-public`).
+    """
+    spec = appfile.load(
+        request.text, name=request.name, env_files=request.env_files, variables=request.variables
+    )
+    check_certificates(spec)
+    check_claims(spec, store)
+    if not request.take_over:
+        _check_source(spec.name, request.origin, store.app(spec.name))
+    why = request.why or f"deploy of {spec.services[0].image}"
+    return Candidate(spec=spec, why=why, source=request.origin)
+
+
+def check_claims(spec: App, store: Store) -> None:
+    """Raises Refused (`route-taken`), naming the owner."""
+    claims = [claim for route in spec.routes for claim in route.claims()]
+    taken = store.claimed_by_others(spec.name, claims)
+    if taken:
+        listed = "; ".join(f"{claim} belongs to the app {owner}" for claim, owner in taken.items())
+        owner = next(iter(taken.values()))
+        raise Refused(
+            listed,
+            code="route-taken",
+            hint=f"choose another domain or path, or `cove remove {owner}` first",
+        )
+
+
+async def prepare(
+    candidate: Candidate,
+    rollout: Rollout,
+    work: Work,
+    fetch: Callable[[], Awaitable[dict[str, Image]]] | None = None,
+) -> Prepared:
+    """Fetches the images, decides what they leave open, and records a release and its plan."""
+    await preflight.check_disk(work)
+    images = await _fetched(candidate.spec, work, fetch)
+    spec = resolve(candidate.spec, images)
+    taken = await work.platform.engine.subnets()
+    record = work.platform.store.reserve_subnet(spec.name, candidate.source, taken)
+    observed = await observe(record, work.platform, work.naming)
+    if observed.live is not None:
+        carry_volumes(spec, observed.live.spec)
+    preflight.check_memory(spec, observed, work)
+    preflight.check_host_ports(spec, observed, work)
+    release, hold = work.platform.store.create_release(
+        rollout,
+        spec=spec,
+        images=images,
+        why=candidate.why,
+        source=candidate.source,
+        hold=needs_hold(spec, observed),
+    )
+    plan = plan_rollout(release, observed, hold)
+    await _keep_images(release, work)
+    return Prepared(release=release, plan=plan)
+
+
+async def _fetched(
+    spec: App, work: Work, fetch: Callable[[], Awaitable[dict[str, Image]]] | None
+) -> dict[str, Image]:
+    references = ", ".join(sorted({service.image for service in spec.services}))
+    work.emit("started", -1, f"fetch {references}", {"cause": "its exact bytes are recorded"})
+    begun = time.monotonic()
+    images = await (fetch() if fetch else resolve_images(spec, work))
+    work.emit("done", -1, f"fetch {references}", {"seconds": round(time.monotonic() - begun, 3)})
+    return images
+
+
+async def _keep_images(release: Release, work: Work) -> None:
+    """cove's own tag keeps the bytes from any pruning while the release may be rolled back to."""
+    for service, image in release.images.items():
+        tag = work.naming.image_tag(release.app, service, release.number)
+        await work.platform.engine.tag(image.id, tag)
+
+
+def describe(plan: op.Plan) -> list[dict[str, str]]:
+    """The plan's operations as clients show them."""
+    return [{"title": title(step), "cause": step.cause} for step in plan.operations]
+
+
+def candidate_of(release: Release, why: str) -> Candidate:
+    """An earlier release, to be made again as it was."""
+    return Candidate(spec=release.spec, why=why, source=release.source)
+
+
+def _check_source(app: str, origin: str, record: AppRecord | None) -> None:
+    if record is None or not record.live or not record.source or record.source == origin:
+        return
+    raise Refused(
+        f"the app {app} was deployed from {record.source}; this is {origin}",
+        code="source-differs",
+        hint="give this one another `name:`; if it is the same app in a new place: "
+        "cove deploy --take-over",
+    )
+
+
+def provisional(
+    candidate: Candidate, images: dict[str, Image], record: AppRecord | None
+) -> Release:
+    """The release a plan would make, for showing it without recording anything."""
+    try:
+        spec = resolve(candidate.spec, images)
+    except (InvalidFile, KeyError):
+        spec = candidate.spec
+    return replace(
+        Release(app=spec.name, number=0, spec=spec, images=images, placements=()),
+        why=candidate.why,
+        source=candidate.source,
+        number=record.live + 1 if record else 1,
+    )

@@ -1,0 +1,163 @@
+"""Deciding from outside the containers whether a release may serve, and saying why it may not.
+
+Imported inside `cove.rollout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from cove.errors import CoveError, RolloutFailed
+from cove.model.app import Service
+from cove.model.release import Placement, Release
+from cove.ports import ContainerFacts, Listener, ProbeResult
+from cove.rollout.work import Work
+
+LOG_LINES = 20
+_FIRST_PAUSE = 0.05  # seconds; most apps are ready long before a fixed interval has passed
+_ENDED = frozenset({"exited", "dead", "restarting", "removing"})
+_MEGABYTE = 1 << 20
+
+
+async def await_ready(work: Work, release: Release, settle: float) -> None:
+    """Returns once every replica is ready and at least `settle` seconds old.
+
+    Raises RolloutFailed (`exited`, `oom`, `unhealthy`, `not-ready`) with the last log lines of
+    the first replica that failed.
+    """
+    waits = [asyncio.create_task(_Wait(work, release, p, settle).run()) for p in release.placements]
+    try:
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def check_alive(work: Work, release: Release) -> None:
+    """Raises RolloutFailed when a replica has ended or restarted since it became ready."""
+    found = {facts.service: facts for facts in await work.containers(release.number)}
+    for placement in release.placements:
+        facts = found.get(placement.name)
+        if facts is None:
+            raise RolloutFailed(f"the container of {placement.name} is gone", code="exited")
+        if _ended(facts):
+            raise await ended(work, placement, facts)
+
+
+async def ended(work: Work, placement: Placement, facts: ContainerFacts) -> CoveError:
+    """The error that tells how a container ended."""
+    exits = await work.platform.engine.exits([facts.id], facts.started_at - 3600)
+    oom = facts.oom_killed or any(e.oom for e in exits)
+    code = exits[0].code if exits else facts.exit_code
+    log = await work.platform.engine.tail(facts.id, LOG_LINES)
+    if oom:
+        limit = (
+            f" (its limit is {facts.memory_limit // _MEGABYTE} MB)" if facts.memory_limit else ""
+        )
+        return RolloutFailed(
+            f"{placement.name} ran out of memory{limit} and was killed",
+            code="oom",
+            hint="raise `mem_limit`, or make the app need less at start",
+            log=log,
+        )
+    reason = facts.error or f"{placement.name} exited with code {code}"
+    return RolloutFailed(reason, code="exited", hint="its last log lines say why", log=log)
+
+
+def _ended(facts: ContainerFacts) -> bool:
+    return facts.state in _ENDED or facts.restarts > 0
+
+
+class _Wait:
+    """The wait for one replica."""
+
+    def __init__(self, work: Work, release: Release, placement: Placement, settle: float) -> None:
+        self.work = work
+        self.release = release
+        self.placement = placement
+        self.settle = settle
+        self.service: Service = release.spec.service(placement.service)
+
+    async def run(self) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        limit = self.service.rollout.timeout
+        pause = _FIRST_PAUSE
+        while True:
+            facts = await self._facts()
+            result = await self._check(facts)
+            if result.ready and self.work.now() - facts.started_at >= self.settle:
+                return
+            if not result.ready and clock() - begun > limit:
+                raise await self._late(facts, result.detail)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, self.service.health.interval)
+
+    async def _facts(self) -> ContainerFacts:
+        for facts in await self.work.containers(self.release.number):
+            if facts.service == self.placement.name:
+                break
+        else:
+            raise RolloutFailed(f"the container of {self.placement.name} is gone", code="exited")
+        if _ended(facts):
+            raise await ended(self.work, self.placement, facts)
+        if facts.health == "unhealthy":
+            log = await self.work.platform.engine.tail(facts.id, LOG_LINES)
+            message = f"{self.placement.name} says by its own HEALTHCHECK that it is unhealthy"
+            raise RolloutFailed(message, code="unhealthy", log=log)
+        return facts
+
+    async def _check(self, facts: ContainerFacts) -> ProbeResult:
+        port = self._port()
+        if not facts.running:
+            return ProbeResult(ready=False, detail=f"it is {facts.state}")
+        if not port:
+            return ProbeResult(ready=True)
+        health = self.service.health
+        return await self.work.platform.probe.check(
+            self.placement.address, port, health, self._host()
+        )
+
+    def _port(self) -> int:
+        ports = [r.port for r in self.release.spec.routes if r.service == self.service.name]
+        return self.service.health.port or (ports[0] if ports else 0)
+
+    def _host(self) -> str:
+        routes = [r for r in self.release.spec.routes if r.service == self.service.name]
+        return routes[0].domain if routes else self.service.name
+
+    async def _late(self, facts: ContainerFacts, detail: str) -> CoveError:
+        listeners = self.work.platform.host.listeners(facts.pid)
+        found, hint = _advice(self._port(), listeners)
+        return RolloutFailed(
+            f"{self.placement.name} was not ready within {self.service.rollout.timeout:g} s: "
+            f"{detail}{found}",
+            code="not-ready",
+            hint=hint or "if it only needs longer, raise `rollout.timeout`",
+            log=await self.work.platform.engine.tail(facts.id, LOG_LINES),
+        )
+
+
+def _advice(port: int, listeners: Sequence[Listener]) -> tuple[str, str]:
+    """What the container listens on instead, and what to change."""
+    # Docker's own DNS listens on 127.0.0.11 inside every container of a user-defined network.
+    own = [one for one in listeners if one.address != "127.0.0.11"]
+    on_port = [one for one in own if one.port == port]
+    if on_port and all(_loopback(one.address) for one in on_port):
+        return (
+            f"; it listens on {on_port[0].address}:{port}, which only its container reaches",
+            "make the app listen on 0.0.0.0",
+        )
+    others = sorted({one.port for one in own if not _loopback(one.address)})
+    if on_port or not others:
+        return ("", "")
+    listed = ", ".join(str(p) for p in others)
+    return (f"; it listens on port {listed}", f"write `port: {others[0]}`")
+
+
+def _loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

@@ -1,0 +1,118 @@
+"""After a death at any moment: interrupted rollouts are ended, then each app is what its record
+says. Imported by the agent, which calls it before it accepts anything.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from cove.errors import CoveError, RolloutFailed
+from cove.model.events import Outcome
+from cove.planning import operations as op
+from cove.ports import AppRecord, Journal
+from cove.rollout import containers, traffic
+from cove.rollout.executor import Executor
+from cove.rollout.rollouts import Rollouts
+from cove.rollout.work import Work
+
+_log = logging.getLogger(__name__)
+
+
+async def recover(rollouts: Rollouts) -> None:
+    """Ends what was interrupted and brings every app to its record. Never raises CoveError."""
+    for journal in rollouts.platform.store.interrupted():
+        await _resume(journal, rollouts)
+    for record in rollouts.platform.store.apps():
+        await restore(record, rollouts)
+
+
+async def _resume(journal: Journal, rollouts: Rollouts) -> None:
+    rollout = journal.rollout
+    work = rollouts.work(rollout.app, rollouts.events.emitter(rollout.id))
+    work.emit("notice", text="the agent ended in the middle of this; it is brought to an end now")
+    await rollouts.platform.composer.settle(rollout.app)
+    plan = _plan(journal)
+    executor = Executor(rollout, plan, work) if plan else None
+    if plan and executor and _committed(journal, plan, rollouts):
+        outcome = await _finish(executor, journal)
+        await rollouts.settle(rollout, work, outcome, None)
+        return
+    if executor:
+        await executor.undo([s.index for s in journal.steps if s.state != "undone"])
+    record = rollouts.platform.store.app(rollout.app)
+    serves = record is not None and record.live and not record.stopped
+    error = RolloutFailed("the agent ended in the middle of the rollout", code="interrupted")
+    await rollouts.settle(rollout, work, "kept" if serves else "failed", error)
+
+
+async def _finish(executor: Executor, journal: Journal) -> Outcome:
+    done = {step.index for step in journal.steps if step.state == "done"}
+    pivot = executor.plan.pivot
+    remaining = [i for i in range(pivot + 1, len(executor.plan.operations)) if i not in done]
+    try:
+        await executor.finish(remaining[0] if remaining else len(executor.plan.operations))
+    except CoveError as error:
+        executor.work.emit("notice", text=f"not everything could be cleared away: {error.message}")
+    return "live" if executor.plan.release else "done"
+
+
+def _committed(journal: Journal, plan: op.Plan, rollouts: Rollouts) -> bool:
+    """Whether the pivot took effect; its transaction may have, without the journal's word."""
+    if any(s.index == plan.pivot and s.state == "done" for s in journal.steps):
+        return True
+    if isinstance(plan.operations[plan.pivot], op.Confirm):
+        record = rollouts.platform.store.app(plan.app)
+        return record is not None and record.live == plan.release
+    return False
+
+
+def _plan(journal: Journal) -> op.Plan | None:
+    if not journal.plan:
+        return None
+    try:
+        return op.decode(journal.plan)
+    except msgspec.DecodeError:
+        _log.error("the plan of rollout %s cannot be read", journal.rollout.id)
+        return None
+
+
+async def restore(record: AppRecord, rollouts: Rollouts) -> None:
+    """Makes what runs and what is routed match the record: one release, or none."""
+    work = rollouts.work(record.name, told)
+    try:
+        await sweep(record, work)
+        if not record.live or record.stopped:
+            await work.platform.proxy.withdraw(record.name)
+            return
+        await _revive(record, work)
+        await traffic.publish(work, work.release(record.live))
+    except CoveError as error:
+        _log.error("%s could not be restored: %s", record.name, error.message)
+
+
+async def sweep(record: AppRecord, work: Work) -> None:
+    """Removes containers of releases that are not the live one, when no rollout is under way."""
+    for facts in await work.platform.engine.containers(record.name):
+        if facts.release != record.live:
+            _log.warning("removing %s, left over from release %s", facts.name, facts.release)
+            await work.platform.engine.remove(facts.id)
+
+
+async def _revive(record: AppRecord, work: Work) -> None:
+    release = work.release(record.live)
+    await work.platform.engine.ensure_network(record.name, record.subnet)
+    await work.write_project((record.live,))
+    found = {facts.service: facts for facts in await work.containers(record.live)}
+    if any(placement.name not in found for placement in release.placements):
+        await containers.start(op.StartRelease(release=record.live), work)
+    for facts in found.values():
+        if facts.state in ("created", "exited", "dead"):
+            await work.platform.engine.start(facts.id)
+
+
+def told(*_: object, text: str = "", **__: object) -> None:
+    """Where no rollout's followers are, the agent's log is told."""
+    if text:
+        _log.warning("%s", text)

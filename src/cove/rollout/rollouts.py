@@ -1,0 +1,331 @@
+"""The use cases: deploy, roll back, restart, stop, start, remove, cancel.
+
+Each takes the app's lock, runs in the background and ends in an outcome, whoever is watching.
+Imported by the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cove.errors import (
+    EXIT_BUG,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_KEPT_OLD,
+    Cancelled,
+    CoveError,
+    NotFound,
+    PlatformError,
+    Refused,
+    RolloutFailed,
+)
+from cove.model.events import Outcome, Rollout, RolloutKind
+from cove.model.release import Release
+from cove.model.requests import DeployRequest, PlanView
+from cove.planning import operations as op
+from cove.planning.observed import Observed
+from cove.planning.planner import (
+    KEEP_RELEASES,
+    needs_hold,
+    plan_remove,
+    plan_rollout,
+    plan_start,
+    plan_stop,
+)
+from cove.ports import AppRecord, Platform
+from cove.render.naming import Naming
+from cove.render.traefik import ProxySettings
+from cove.rollout import prepare
+from cove.rollout.containers import prune_images
+from cove.rollout.eventlog import EventLog
+from cove.rollout.executor import Executor
+from cove.rollout.images import recall_images, resolve_images
+from cove.rollout.urls import release_urls
+from cove.rollout.work import Work, observe
+
+_log = logging.getLogger(__name__)
+Body = Callable[[Rollout, Work], Awaitable[Outcome]]
+
+
+class Rollouts:
+    """Every rollout of one agent."""
+
+    def __init__(self, platform: Platform, naming: Naming, proxy: ProxySettings) -> None:
+        self.platform = platform
+        self.naming = naming
+        self.proxy = proxy
+        self.events = EventLog(platform.store)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._executors: dict[int, Executor] = {}
+
+    def deploy(self, request: DeployRequest) -> Rollout:
+        """Begins to make the request's app live.
+
+        Raises InvalidFile, Refused and Locked at once; what comes later is told by events.
+        """
+        candidate = prepare.read(request, self.platform.store)
+
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            return await self._make_live(candidate, rollout, work)
+
+        return self._begin(candidate.spec.name, "deploy", request.by, body)
+
+    async def plan(self, request: DeployRequest) -> PlanView:
+        """What `deploy` would do now, pulling and recording nothing."""
+        candidate = prepare.read(request, self.platform.store)
+        name = candidate.spec.name
+        images = {}
+        notes = []
+        for service in candidate.spec.services:
+            facts = await self.platform.engine.image(service.image)
+            if facts is None:
+                notes.append(f"{service.image} is not on this machine yet and would be pulled")
+        if not notes:
+            images = await resolve_images(candidate.spec, self.work(name, _mute))
+        record = self.platform.store.app(name)
+        release = prepare.provisional(candidate, images, record)
+        observed = await self._observed(record)
+        hold = {s.name: "" for s in release.spec.routed()}
+        plan = plan_rollout(release, observed, hold if needs_hold(release.spec, observed) else {})
+        return PlanView(
+            app=name,
+            release=release.number,
+            release_now=record.live if record else 0,
+            operations=tuple(prepare.describe(plan)),
+            notes=(*notes, *plan.notes),
+            urls=tuple(release_urls(release.spec, self.proxy)),
+        )
+
+    def rollback(self, app: str, number: int | None, by: str) -> Rollout:
+        """Makes an earlier release live again, by its digest and configuration.
+
+        Raises NotFound for a release that never served, Refused when there is none before.
+        """
+        target = self._rollback_target(app, number)
+        return self._again(target, "rollback", by, f"rollback to release {target.number}")
+
+    def restart(self, app: str, by: str) -> Rollout:
+        """Replaces the app's containers with equal ones, losing no request."""
+        return self._again(self._live(app), "restart", by, "restart")
+
+    def stop(self, app: str, by: str) -> Rollout:
+        """Stops an app and keeps everything of it."""
+        live = self._live(app)
+        return self._planned(app, "stop", by, lambda observed: plan_stop(live, observed))
+
+    def start(self, app: str, by: str) -> Rollout:
+        """Starts a stopped app as it was."""
+        live = self._live(app)
+        return self._planned(app, "start", by, lambda observed: plan_start(live, observed))
+
+    def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
+        """Removes an app; its volumes only when asked."""
+        self._record(app)
+        return self._planned(
+            app, "remove", by, lambda observed: plan_remove(app, observed, volumes=volumes)
+        )
+
+    def cancel(self, rollout_id: int) -> Rollout:
+        """Asks a rollout to stop and undo. One that has passed its pivot goes on to its end."""
+        rollout = self.platform.store.rollout(rollout_id)
+        if rollout is None:
+            raise NotFound(f"there is no rollout {rollout_id}")
+        executor = self._executors.get(rollout_id)
+        task = self._tasks.get(rollout_id)
+        if task is not None and not (executor and executor.committed):
+            task.cancel()
+        return rollout
+
+    def active(self, app: str) -> Rollout | None:
+        """The rollout that holds the app's lock."""
+        latest = self.platform.store.rollouts(app, 1)
+        return latest[0] if latest and latest[0].outcome is None else None
+
+    def work(self, app: str, emit: Any) -> Work:
+        """The setting for operations on one app."""
+        return Work(
+            app=app,
+            platform=self.platform,
+            naming=self.naming,
+            proxy=self.proxy,
+            emit=emit,
+            now=time.time,
+        )
+
+    def _again(self, release: Release, kind: RolloutKind, by: str, why: str) -> Rollout:
+        candidate = prepare.candidate_of(release, why)
+
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            prepare.check_claims(release.spec, self.platform.store)
+            return await self._make_live(candidate, rollout, work, release)
+
+        return self._begin(release.app, kind, by, body)
+
+    def _planned(
+        self, app: str, kind: RolloutKind, by: str, plan: Callable[[Observed], op.Plan]
+    ) -> Rollout:
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            observed = await self._observed(self._record(app))
+            await self._execute(rollout, plan(observed), work)
+            return "live" if kind == "start" else "done"
+
+        return self._begin(app, kind, by, body)
+
+    async def _make_live(
+        self,
+        candidate: prepare.Candidate,
+        rollout: Rollout,
+        work: Work,
+        again: Release | None = None,
+    ) -> Outcome:
+        fetch = (lambda: recall_images(again, work)) if again else None
+        prepared = await prepare.prepare(candidate, rollout, work, fetch)
+        await self._execute(rollout, prepared.plan, work)
+        if candidate.source:
+            self.platform.store.set_source(work.app, candidate.source)
+        return "live"
+
+    async def _execute(self, rollout: Rollout, plan: op.Plan, work: Work) -> None:
+        self.platform.store.save_plan(rollout, op.encode(plan))
+        operations = prepare.describe(plan)
+        work.emit("plan", data={"operations": operations, "notes": list(plan.notes)})
+        executor = Executor(rollout, plan, work)
+        self._executors[rollout.id] = executor
+        try:
+            await executor.run()
+        except CoveError as error:
+            if not (executor.committed and plan.release):
+                raise
+            # The release serves; what could not be cleared away is told and retried later.
+            work.emit("notice", text=f"not everything could be cleared away: {error.message}")
+
+    def _begin(self, app: str, kind: RolloutKind, by: str, body: Body) -> Rollout:
+        rollout = self.platform.store.open_rollout(app, kind, by)
+        task = asyncio.create_task(self._run(rollout, body), name=f"rollout-{rollout.id}")
+        self._tasks[rollout.id] = task
+        return rollout
+
+    async def _run(self, rollout: Rollout, body: Body) -> None:
+        work = self.work(rollout.app, self.events.emitter(rollout.id))
+        served = self._serving(rollout.app)
+        error: CoveError | None = None
+        outcome: Outcome
+        try:
+            outcome = await body(rollout, work)
+        except (asyncio.CancelledError, Cancelled):
+            outcome, error = "cancelled", Cancelled("the rollout was cancelled")
+        except CoveError as failure:
+            outcome, error = ("kept" if served else "failed"), failure
+        except Exception as bug:
+            _log.exception("rollout %s of %s", rollout.id, rollout.app)
+            outcome, error = ("kept" if served else "failed"), _bug(bug)
+        await self.settle(rollout, work, outcome, error)
+        self._tasks.pop(rollout.id, None)
+        self._executors.pop(rollout.id, None)
+
+    async def settle(
+        self, rollout: Rollout, work: Work, outcome: Outcome, error: CoveError | None
+    ) -> None:
+        """Records how a rollout ended and tells its followers."""
+        store = self.platform.store
+        known = store.rollout(rollout.id) or rollout
+        if error is not None and known.release:
+            store.fail_release(rollout.app, known.release, error.message)
+            await _pruned(work)
+        closed = store.close_rollout(rollout, outcome)
+        work.emit("finished", text=outcome, data=self._result(closed, outcome, error))
+
+    def _result(
+        self, rollout: Rollout, outcome: Outcome, error: CoveError | None
+    ) -> dict[str, Any]:
+        record = self.platform.store.app(rollout.app)
+        serving = self._serving(rollout.app)
+        live = self.platform.store.release(rollout.app, serving) if serving else None
+        body = error.as_dict() if error else None
+        if body is not None:
+            body["exit_code"] = _exit_code(error, outcome)
+        return {
+            "outcome": outcome,
+            "exit_code": body["exit_code"] if body else EXIT_DONE,
+            "urls": release_urls(live.spec, self.proxy) if live else [],
+            "release": rollout.release or (record.live if record else 0),
+            "serving": serving,
+            "seconds": round(rollout.ended_at - rollout.started_at, 3),
+            "error": body,
+        }
+
+    def _serving(self, app: str) -> int:
+        record = self.platform.store.app(app)
+        return record.live if record and not record.stopped else 0
+
+    def _record(self, app: str) -> AppRecord:
+        record = self.platform.store.app(app)
+        if record is None:
+            raise NotFound(f"there is no app {app}", hint="see them all: cove status")
+        return record
+
+    def _live(self, app: str) -> Release:
+        record = self._record(app)
+        release = self.platform.store.release(app, record.live) if record.live else None
+        if release is None:
+            raise Refused(f"no release of {app} was ever live", code="never-live")
+        return release
+
+    def _rollback_target(self, app: str, number: int | None) -> Release:
+        record = self._record(app)
+        served = [r for r in self.platform.store.releases(app) if r.status == "superseded"]
+        if number is None:
+            if not served:
+                raise Refused(f"{app} has no earlier release to go back to", code="no-earlier")
+            return served[0]
+        for release in served:
+            if release.number == number:
+                return release
+        what = "is live already" if number == record.live else "never served, or does not exist"
+        raise NotFound(f"release {number} of {app} {what}", hint=f"see them: cove history {app}")
+
+    async def _observed(self, record: AppRecord | None) -> Observed:
+        if record is not None:
+            return await observe(record, self.platform, self.naming)
+        return Observed(
+            live=None,
+            stopped=False,
+            subnet="of its own",
+            network=False,
+            volumes=frozenset(),
+            containers=(),
+        )
+
+
+def _exit_code(error: CoveError | None, outcome: Outcome) -> int:
+    if error is None:
+        return EXIT_DONE
+    if isinstance(error, Refused | RolloutFailed | PlatformError):
+        return EXIT_KEPT_OLD if outcome == "kept" else EXIT_FAILED
+    return error.exit_code
+
+
+def _bug(error: Exception) -> CoveError:
+    wrapped = CoveError(
+        f"a bug in cove: {type(error).__name__}: {error}",
+        code="bug",
+        hint="the agent's log has the details; please report it",
+    )
+    wrapped.exit_code = EXIT_BUG
+    return wrapped
+
+
+async def _pruned(work: Work) -> None:
+    try:
+        await prune_images(work, KEEP_RELEASES)
+    except CoveError as error:
+        work.emit("notice", text=f"images were not pruned: {error.message}")
+
+
+def _mute(*_: Any, **__: Any) -> None:
+    """A plan tells nobody."""

@@ -1,0 +1,168 @@
+"""The operations between the proxy and a release: switch, hold, admit, drain, withdraw.
+
+Imported inside `cove.rollout`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from cove.errors import CoveError
+from cove.model.release import Release
+from cove.planning import operations as op
+from cove.render.traefik import routes_held, routes_to
+from cove.rollout.readiness import check_alive
+from cove.rollout.work import Work
+
+PREFIX_LENGTH = 26  # of every app's network
+# A request that was routed a moment before the switch has dialled by then.
+_LEAST_DRAIN = 0.3
+_POLL = 0.1
+_WATCH_EVERY = 3  # polls
+_QUIET_POLLS = 2
+_HOLD_MARGIN = 30.0  # seconds beyond what drain, stop and start may take together
+
+
+async def switch(step: op.SwitchRoutes, work: Work) -> None:
+    """Certificates first, then the routes, then the proxy's own word that they are live."""
+    await publish(work, work.release(step.release))
+
+
+async def undo_switch(step: op.SwitchRoutes, work: Work) -> None:
+    """Back to what served; requests the new release has begun may finish."""
+    if not step.before:
+        await work.platform.proxy.withdraw(work.app)
+        return
+    before = work.release(step.before)
+    if step.hold:
+        await _publish_hold(work, before, step.hold)
+    else:
+        await publish(work, before)
+    release = work.release(step.release)
+    limit = max(s.rollout.drain for s in release.spec.services)
+    await wait_idle(work, release.endpoints(), limit)
+
+
+async def publish(work: Work, release: Release) -> None:
+    """Leads the app's routes to a release."""
+    if not release.spec.routes:
+        await work.platform.proxy.withdraw(work.app)
+        return
+    await work.platform.certificates.ensure(local_domains(release))
+    await work.platform.proxy.publish(work.app, routes_to(release, work.proxy))
+
+
+async def hold(step: op.HoldRequests, work: Work) -> None:
+    """New requests wait at addresses that the next serving release will answer at."""
+    await _publish_hold(work, work.release(step.release), step.hold)
+
+
+async def undo_hold(step: op.HoldRequests, work: Work) -> None:
+    """The old release answers the waiting requests, and gets the routes back."""
+    release = work.release(step.release)
+    try:
+        await _take(work, release, step.hold)
+    except CoveError as error:
+        work.emit("notice", text=f"held requests could not be handed back: {error.message}")
+    await publish(work, release)
+    await _give_up(work, release, step.hold, max(s.rollout.drain for s in release.spec.services))
+
+
+async def admit(step: op.AdmitHeld, work: Work) -> None:
+    """The release answers at the hold addresses too."""
+    await _take(work, work.release(step.release), step.hold)
+
+
+async def undo_admit(step: op.AdmitHeld, work: Work) -> None:
+    """Nobody answers at the hold addresses."""
+    await _give_up(work, work.release(step.release), step.hold, 0)
+
+
+async def release_hold(step: op.ReleaseHold, work: Work) -> None:
+    """Waits for the last held request, then takes the hold addresses away."""
+    await _give_up(work, work.release(step.release), step.hold, step.limit)
+    work.platform.store.free_addresses(work.app, step.hold.values())
+
+
+async def drain(step: op.Drain, work: Work) -> None:
+    """Ends as soon as the proxy holds no connection to the release, at the latest in time.
+
+    Raises RolloutFailed when the watched release dies meanwhile.
+    """
+    release = work.release(step.release)
+    watched = work.release(step.watch) if step.watch else None
+    left = await wait_idle(work, release.endpoints(), step.limit, watched)
+    if left:
+        work.emit("notice", text=f"{left} connections were still open after {step.limit:g} s")
+
+
+async def withdraw(step: op.WithdrawRoutes, work: Work) -> None:
+    """The proxy answers for the app no longer."""
+    await work.platform.proxy.withdraw(work.app)
+
+
+async def undo_withdraw(step: op.WithdrawRoutes, work: Work) -> None:
+    """The routes lead to the release again."""
+    await publish(work, work.release(step.release))
+
+
+async def wait_idle(
+    work: Work, endpoints: Iterable[tuple[str, int]], limit: float, watched: Release | None = None
+) -> int:
+    """Waits until no connection to the endpoints is open; returns how many are left in the end.
+
+    The proxy closes an idle connection after 1.5 s, so an open one is a request in flight.
+    """
+    clock = asyncio.get_running_loop().time
+    begun, quiet, polls = clock(), 0, 0
+    endpoints = frozenset(endpoints)
+    while True:
+        if watched is not None and polls % _WATCH_EVERY == 0:
+            await check_alive(work, watched)
+        left = work.platform.host.connections(endpoints)
+        quiet = 0 if left else quiet + 1
+        elapsed = clock() - begun
+        if elapsed >= limit or (quiet >= _QUIET_POLLS and elapsed >= _LEAST_DRAIN):
+            return left
+        polls += 1
+        await asyncio.sleep(_POLL)
+
+
+def local_domains(release: Release) -> list[str]:
+    """The domains of a release that cove's own authority certifies."""
+    domains = {
+        domain
+        for route in release.spec.routes
+        if route.encrypted
+        for domain in (route.domain, *route.redirect_from)
+    }
+    return sorted(domains)
+
+
+async def _publish_hold(work: Work, release: Release, hold: Mapping[str, str]) -> None:
+    seconds = _HOLD_MARGIN + max(
+        s.rollout.drain + s.stop_grace + s.rollout.timeout for s in release.spec.services
+    )
+    await work.platform.proxy.publish(work.app, routes_held(release, hold, seconds, work.proxy))
+
+
+async def _take(work: Work, release: Release, hold: Mapping[str, str]) -> None:
+    for pid, address in await _first_replicas(work, release, hold):
+        await work.platform.host.add_address(pid, address, PREFIX_LENGTH)
+
+
+async def _give_up(work: Work, release: Release, hold: Mapping[str, str], limit: float) -> None:
+    ports = {(route.service, route.port) for route in release.spec.routes}
+    await wait_idle(work, {(hold[s], p) for s, p in ports if s in hold}, limit)
+    for pid, address in await _first_replicas(work, release, hold):
+        await work.platform.host.remove_address(pid, address, PREFIX_LENGTH)
+
+
+async def _first_replicas(
+    work: Work, release: Release, hold: Mapping[str, str]
+) -> list[tuple[int, str]]:
+    """The process whose network takes each service's hold address."""
+    pids = {f.service: f.pid for f in await work.containers(release.number) if f.running}
+    firsts = {service: release.of(service)[0].name for service in hold if release.of(service)}
+    return [(pids[name], hold[s]) for s, name in firsts.items() if pids.get(name)]
