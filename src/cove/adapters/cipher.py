@@ -50,7 +50,11 @@ class FileCipher:
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see the module
 
         if not sealed.startswith(_FORMAT):
-            raise self._unusable("is of another version than what is stored")
+            raise PlatformError(
+                "the secrets are sealed in a form of another version of cove",
+                code="secret-key",
+                hint="run the version of cove that wrote the data, or a newer one",
+            )
         body = sealed.removeprefix(_FORMAT)
         try:
             return key.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], _PURPOSE)

@@ -33,6 +33,7 @@ OFFICIAL_IMAGE = "docker.io/library/traefik:v3.7.15"
 _BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 _START_LIMIT = 60.0
 _CHUNK = 1 << 20
+_LOG_LINES = 5
 _MEGABYTE = 1 << 20
 
 
@@ -105,15 +106,22 @@ class ProxyRuntime:
             problem = "it refused " + ", ".join(refused)
         return ProxyView(state="ready", version=version, problem=problem)
 
+    @property
+    def _container(self) -> str:
+        return f"{self._naming.proxy_project}-proxy-1"
+
     async def _answering(self) -> None:
         clock = asyncio.get_running_loop().time
         deadline = clock() + _START_LIMIT
         while not await self._api.ping():
-            if clock() > deadline:
+            facts = await self._engine.container(self._container)
+            if clock() > deadline or (facts and facts.restarts):
+                log = await self._engine.tail(self._container, _LOG_LINES)
                 raise PlatformError(
-                    "the proxy does not answer",
+                    "the proxy does not answer" + (f": {log[-1]}" if log else ""),
                     code="proxy-down",
-                    hint=f"docker logs {self._naming.proxy_project}-proxy-1",
+                    hint=f"docker logs {self._container}",
+                    log=log,
                 )
             await asyncio.sleep(0.1)
 

@@ -7,6 +7,7 @@ the agent said no.
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
 import os
@@ -71,7 +72,7 @@ class Client:
         return self._request("POST", path, body, timeout)
 
     def alive(self) -> dict[str, Any] | None:
-        """The agent's /v1/version; None where no agent answers. Raises where it may not be asked."""
+        """The agent's /v1/version; None where none answers. Raises where it may not be asked."""
         try:
             return self._request("GET", "/v1/version", None, 5.0)
         except Unreachable as error:
@@ -120,7 +121,7 @@ class Client:
             ) from None
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
             raise Unreachable(
-                f"the connection to the agent was lost: {error or type(error).__name__}",
+                f"the connection to the agent was lost: {str(error) or type(error).__name__}",
                 code="connection-lost",
                 hint=self._command("doctor"),
             ) from error
@@ -154,7 +155,7 @@ def _send(
     headers = {"Content-Type": "application/json"} if payload is not None else {}
     connection.request(method, path, body=payload, headers=headers)
     response = connection.getresponse()
-    if response.status >= 400:
+    if response.status >= http.HTTPStatus.BAD_REQUEST:
         raise _refusal(response.status, response.read())
     return response
 

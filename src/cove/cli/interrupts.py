@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 
 class Interrupts:
@@ -19,7 +19,7 @@ class Interrupts:
         self._previous: dict[int, Any] = {}
         self._asking = False
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             # A shell starts background jobs with SIGINT ignored; that is respected.
             if signal.getsignal(number) is not signal.SIG_IGN:

@@ -51,11 +51,11 @@ HELP = """The comfortable minimum for running containers.
 class LazyGroup(click.Group):
     """A group that knows its commands' names and texts without importing them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Imports the command's module; None where there is no such command."""
         if cmd_name not in COMMANDS:
             return None
@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
             ctx.fail(_unknown(args[0]))
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, from the table above."""
         width = max(len(name) for name in COMMANDS)
         for title, commands in SECTIONS.items():

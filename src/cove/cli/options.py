@@ -86,7 +86,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     return _add(click.make_pass_decorator(Settings)(function), hidden=hidden)
 
 
-class AppName(click.ParamType):
+class AppName(click.ParamType[str]):
     """An app's name, checked before it becomes part of a request's path."""
 
     name = "app"

@@ -47,7 +47,8 @@ def _entry_point(address: str) -> dict[str, Any]:
     return {
         "address": address,
         "reusePort": True,  # a successor can listen before this one ends
-        "aliasHeadersStrategy": "delete",
+        # X_Auth_User could pass for the X-Auth-User that only the proxy may set.
+        "http": {"aliasHeadersStrategy": "delete"},
         "transport": {
             "lifeCycle": {"graceTimeOut": "10s"},
             # The default of 60 s would cut a long upload.
@@ -64,10 +65,10 @@ def base_document() -> dict[str, Any]:
             "serversTransports": {
                 TRANSPORT: {
                     "forwardingTimeouts": {
-                        # Below the keep-alive of common servers (gunicorn's is 2 s), so that no
-                        # request is written to a connection its server is closing; and what is
+                        # Far below the keep-alive of common servers (gunicorn's is 2 s): no
+                        # request is written to a connection its server is closing, and what is
                         # still open after it is a request in flight, which is what a drain counts.
-                        "idleConnTimeout": "1500ms",
+                        "idleConnTimeout": "500ms",
                         "dialTimeout": "5s",
                     },
                 }

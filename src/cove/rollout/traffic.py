@@ -112,7 +112,7 @@ async def wait_idle(
 ) -> int:
     """Waits until no connection to the endpoints is open; returns how many are left in the end.
 
-    The proxy closes an idle connection after 1.5 s, so an open one is a request in flight.
+    The proxy closes an idle connection after 0.5 s, so an open one is a request in flight.
     """
     clock = asyncio.get_running_loop().time
     begun, quiet, polls = clock(), 0, 0

@@ -7,7 +7,9 @@ import ipaddress
 import shutil
 import socket
 import ssl
+import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,11 +17,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509 as crypto
 from cryptography.hazmat.primitives import hashes, serialization
 
-from cove.adapters.localca import LocalAuthority, x509
+from cove.adapters.localca import LocalAuthority, files, x509
+from cove.errors import PlatformError
 
 DOMAINS = ("hello.localhost", "localhost", "a.b.test", "db.internal")
 
@@ -167,3 +171,45 @@ async def test_the_default_certificate_is_believed_by_nobody(authority):
     """A client that asks for an unknown name is warned."""
     with https(*await authority.ensure_default()) as port:
         assert curl(f"https://unknown.test:{port}", "--cacert", str(authority.root_path)) == 60
+
+
+def test_one_child_issues_what_is_missing_and_no_more(authority):
+    """Every domain asked for, each key its owner's alone; asking again changes nothing."""
+    certificate, key = authority.paths("localhost")
+    before = certificate.read_bytes()
+    asyncio.run(authority.ensure((*DOMAINS, "late.test")))
+    listed = {facts.domain for facts in authority.listing()}
+    assert listed == {*DOMAINS, "late.test"}
+    assert certificate.read_bytes() == before
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+async def test_children_at_the_same_time_do_not_disturb_each_other(tmp_path):
+    """Two processes that both find no root end with one, and with intact certificates."""
+    both = [LocalAuthority(tmp_path / "ca", tmp_path / "certs") for _ in range(2)]
+    domains = [f"{letter}.test" for letter in "abcdef"]
+    await asyncio.gather(*(authority.ensure(domains) for authority in both))
+    assert [facts.domain for facts in both[0].listing()] == domains
+    assert both[0].due() == ()
+
+
+async def test_what_the_child_cannot_do_is_an_error_with_the_reason(tmp_path):
+    """A file where the folder should be."""
+    (tmp_path / "certs").write_text("")
+    with pytest.raises(PlatformError, match="certs") as caught:
+        await LocalAuthority(tmp_path / "ca", tmp_path / "certs").ensure(["hello.localhost"])
+    assert caught.value.specific_code == "local-ca"
+
+
+def test_the_agents_side_never_loads_the_cryptography_library():
+    """It would cost the agent some 11 MB for good."""
+    program = "import sys, cove.adapters.localca; sys.exit('cryptography' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_nonsense_request_is_answered_with_an_error():
+    """The child never ends without an answer its parent can read."""
+    command = [sys.executable, "-m", "cove.adapters.localca.issue"]
+    done = subprocess.run(command, input=b"{}", capture_output=True, check=False)
+    assert done.returncode == 1
+    assert msgspec.json.decode(done.stdout, type=files.Answer).error

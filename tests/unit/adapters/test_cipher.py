@@ -48,6 +48,12 @@ def test_changed_bytes_do_not_open(shared, data):
     assert caught.value.specific_code == "secret-key"
 
 
+def test_other_format_is_said(shared):
+    """What a future cove seals in another way is told from what was tampered with."""
+    with pytest.raises(PlatformError, match="another version"):
+        shared.open(b"\x02" + shared.seal(b"s3cret")[1:])
+
+
 def test_key_outlives_its_process(tmp_path):
     """Another cipher on the same data opens what the first sealed."""
     sealed = FileCipher(tmp_path).seal(b"s3cret")

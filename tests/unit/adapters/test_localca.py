@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 import stat
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
@@ -229,37 +226,6 @@ async def test_a_name_the_root_may_not_certify_is_refused(ca, domain):
         await ca.authority.ensure(["a.test", domain])
     assert caught.value.specific_code == "local-ca-name"
     assert not ca.certs.exists()
-
-
-async def test_the_child_issues_what_is_missing(ca):
-    """Both kinds of certificate, from nothing, by a real child."""
-    await ca.authority.ensure(["hello.localhost", "localhost"])
-    certificate, key = await ca.authority.ensure_default()
-    assert [facts.domain for facts in ca.authority.listing()] == ["hello.localhost", "localhost"]
-    assert certificate.is_file()
-    assert mode(key) == 0o600
-
-
-async def test_what_the_child_cannot_do_is_an_error_with_the_reason(ca):
-    """A file where the folder should be."""
-    ca.certs.write_text("")
-    with pytest.raises(PlatformError, match="certs") as caught:
-        await ca.authority.ensure(["hello.localhost"])
-    assert caught.value.specific_code == "local-ca"
-
-
-def test_the_agents_side_never_loads_the_cryptography_library():
-    """It would cost the agent some 11 MB for good."""
-    program = "import sys, cove.adapters.localca; sys.exit('cryptography' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_a_nonsense_request_is_answered_with_an_error():
-    """The child never ends without an answer its parent can read."""
-    command = [sys.executable, "-m", "cove.adapters.localca.issue"]
-    done = subprocess.run(command, input=b"{}", capture_output=True, check=False)
-    assert done.returncode == 1
-    assert msgspec.json.decode(done.stdout, type=files.Answer).error
 
 
 def test_trust_is_read_from_the_machines_list(ca):

@@ -98,6 +98,12 @@ def test_exhausted_pool_is_refused():
         assert store.app("wiki") is None
 
 
+def test_range_around_the_whole_pool_is_refused(store):
+    """A taken range larger than the pool leaves nothing of it."""
+    with pytest.raises(Refused):
+        store.reserve_subnet("shop", "", ["10.0.0.0/8"])
+
+
 def test_source_and_stopped_are_set(store):
     """Source and rest are recorded, and nothing else changes."""
     before = store.reserve_subnet("shop", "first.yml", ())
@@ -138,6 +144,8 @@ def test_forgetting_concerns_one_app(store):
     store.forget_app("shop")
     assert store.app("blog").live == 1
     assert store.claimed_by_others("shop", ["blog.example.com/"]) == {"blog.example.com/": "blog"}
+    following = deploy(store, spec("blog", ["blog.example.com"]))
+    assert (following.number, following.placements[0].address) == (2, "10.201.0.3")
 
 
 def test_forgotten_name_starts_anew(store):

@@ -103,13 +103,13 @@ def test_journal_tells_recovery_everything(store):
     over = store.open_rollout("wiki", "deploy", "ann")
     newer = store.open_rollout("blog", "stop", "ann")
     store.save_plan(older, b"{\x00plan}")
-    for step in (Step(1, "started"), Step(0, "started"), Step(0, "done"), Step(1, "undone")):
+    for step in (Step(1, "started"), Step(0, "started"), Step(1, "done"), Step(0, "undone")):
         store.save_step(older, step)
     store.save_step(over, Step(0, "done"))
     store.close_rollout(over, "live")
     first, second = store.interrupted()
     assert (first.rollout, first.plan) == (older, b"{\x00plan}")
-    assert first.steps == (Step(0, "done"), Step(1, "undone"))
+    assert first.steps == (Step(0, "undone"), Step(1, "done"))
     assert (second.rollout, second.plan, second.steps) == (newer, b"", ())
     assert store.steps(older.id) == first.steps
     assert store.steps(over.id) == (Step(0, "done"),)

@@ -75,7 +75,7 @@ class DockerEngine:
         """This instance's containers, of one app or of all."""
         filters = {"label": self._labels(app)}
         listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
-        found = await asyncio.gather(*(self._container(entry["Id"]) for entry in listed))
+        found = await asyncio.gather(*(self.container(entry["Id"]) for entry in listed))
         return tuple(facts for facts in found if facts is not None)
 
     async def start(self, container_id: str) -> None:
@@ -122,7 +122,7 @@ class DockerEngine:
 
     async def tail(self, container_id: str, lines: int) -> tuple[str, ...]:
         """The last lines it wrote, both streams."""
-        facts = await self._container(container_id)
+        facts = await self.container(container_id)
         if facts is None:
             return ()
         stream = container_logs.read(self._client, facts, since=0, tail=lines, follow=False)
@@ -139,7 +139,7 @@ class DockerEngine:
         filters = {"type": ["container"], "event": ["start"], "label": self._labels(app)}
         async with self._client.stream("GET", "/events", filters=filters) as response:
             async for line in response.content:
-                facts = await self._container(json.loads(line)["Actor"]["ID"])
+                facts = await self.container(json.loads(line)["Actor"]["ID"])
                 if facts is not None:
                     yield facts
 
@@ -197,7 +197,8 @@ class DockerEngine:
         except EngineError as error:
             raise error.translated() from error
 
-    async def _container(self, container_id: str) -> ContainerFacts | None:
+    async def container(self, container_id: str) -> ContainerFacts | None:
+        """One container by id or name; None where there is none."""
         try:
             return container_facts(await self._client.get(f"/containers/{container_id}/json"))
         except EngineError as error:

@@ -65,8 +65,6 @@ class AppRecords(Records):
     def forget_app(self, app: str) -> None:
         """Deletes the app, its releases, claims and addresses; an unknown one is fine."""
         with self._db.write() as db:
-            # Addresses first: they refer to releases, whose deletion would otherwise be refused.
-            db.execute("DELETE FROM addresses WHERE app = ?", (app,))
             db.execute("DELETE FROM apps WHERE name = ?", (app,))
 
     def _update(self, statement: str, value: object, app: str) -> None:

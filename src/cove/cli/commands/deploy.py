@@ -12,6 +12,15 @@ from cove.cli.options import APP, Settings, shared
 from cove.cli.output import Output
 from cove.cli.request import Flags, collect
 
+HELP = """Roll out an app.
+
+FILE is an app file, a folder that holds one, or - for stdin; by default ./cove.yml.
+Ctrl-C asks whether to cancel. Until the new release is ready, the old one goes on serving.
+
+\b
+  cove deploy shop.yml
+  cove deploy --image nginx --domain hello.localhost
+"""
 _APP_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--image",), {"metavar": "IMAGE", "default": "", "help": "Instead of a file: the image."}),
     (
@@ -26,12 +35,12 @@ _APP_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "help": "An environment value; K alone takes yours, and keeps it secret.",
         },
     ),
-    (("--name",), {"type": APP, "default": "", "help": "The app's name  [the image's]"}),
+    (("--name",), {"type": APP, "metavar": "NAME", "help": "The app's name  [the image's]"}),
     (
         ("--port",),
         {
             "type": click.IntRange(1, 65535),
-            "default": None,
+            "metavar": "PORT",
             "help": "The port it listens on  [the one the image exposes]",
         },
     ),
@@ -58,7 +67,7 @@ def app_flags(options: dict[str, Any]) -> Flags:
     return Flags(**{**options, "port": options["port"] or 0, "name": options["name"] or ""})
 
 
-@click.command()
+@click.command(help=HELP)
 @app_options
 @click.option("--take-over", is_flag=True, help="Take an app over that another file deployed.")
 @click.option("--why", metavar="TEXT", default="", help="Recorded with the release.")
@@ -72,15 +81,7 @@ def command(
     detach: bool,
     **options: Any,
 ) -> int:
-    """Roll out an app.
-
-    FILE is an app file, a folder that holds one, or - for stdin; by default ./cove.yml.
-    Ctrl-C asks whether to cancel; what was serving before goes on serving.
-
-    \b
-      cove deploy shop.yml
-      cove deploy --image nginx --domain hello.localhost
-    """
+    """Collect, send, follow."""
     request = {**collect(file, app_flags(options)), "take_over": take_over, "why": why}
     client, out = Client(settings), Output(settings)
     rollout = client.post("/v1/rollouts", request)["rollout"]
@@ -96,8 +97,7 @@ def _detached(settings: Settings, out: Output, rollout: dict[str, Any]) -> None:
     if out.json_wanted:
         out.json({"rollout": rollout})
         return
-    out.note(
-        f"rollout {rollout['id']} of {rollout['app']} is under way; follow it: "
-        f"{settings.command(f'attach {rollout['app']}')}"
-    )
+    app = rollout["app"]
+    follow = settings.command(f"attach {app}")
+    out.note(f"rollout {rollout['id']} of {app} is under way; follow it: {follow}")
     out.line(str(rollout["id"]))

@@ -90,9 +90,9 @@ def _show_one(settings: Settings, out: Output, app: dict[str, Any]) -> None:
     if app.get("rollout"):
         out.note(_under_way(settings, app["rollout"]))
     elif state == "stopped":
-        out.note(f"start it: {settings.command(f'start {app['name']}')}")
+        out.note(f"start it: {settings.command('start ' + app['name'])}")
     elif state in {"down", "degraded"}:
-        out.note(f"see why: {settings.command(f'logs {app['name']}')}")
+        out.note(f"see why: {settings.command('logs ' + app['name'])}")
 
 
 def _facts(app: dict[str, Any]) -> list[tuple[str, str]]:

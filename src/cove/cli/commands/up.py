@@ -1,0 +1,201 @@
+"""`cove up`: starts the platform, in the foreground or kept running in the background."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from msgspec import Struct
+
+from cove.cli.background import AgentOptions, Background, background
+from cove.cli.client import Client
+from cove.cli.options import Settings, shared
+from cove.cli.output import Output
+from cove.cli.text import elapsed, took
+from cove.errors import InvalidFile, PlatformError
+
+HTTP_PORT = 80
+HTTPS_PORT = 443
+_POLL = 0.2  # seconds
+_PORT = click.IntRange(1, 65535)
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """The options that were given; None and empty: not asked for."""
+
+    http_port: int | None
+    https_port: int | None
+    bind: str
+    pool: str
+
+    def options(self, data_dir: Path) -> AgentOptions:
+        """With the defaults filled in."""
+        return AgentOptions(
+            data_dir=data_dir,
+            http_port=self.http_port or HTTP_PORT,
+            https_port=self.https_port or HTTPS_PORT,
+            bind=self.bind,
+            pool=self.pool,
+        )
+
+
+@click.command()
+@click.option("-d", "--detach", is_flag=True, help="In the background, restarted after a crash.")
+@click.option("--http-port", type=_PORT, help=f"[{HTTP_PORT}]")
+@click.option("--https-port", type=_PORT, help=f"[{HTTPS_PORT}]")
+@click.option("--bind", metavar="ADDRESS", default="", help="Listen on one address  [all]")
+@click.option("--pool", metavar="CIDR", default="", help="Where apps' networks are taken from.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(1),
+    default=60.0,
+    metavar="SECONDS",
+    help="With -d: how long to wait until all is ready  [60]",
+)
+@shared
+def command(settings: Settings, detach: bool, wait: float, **options: Any) -> int:
+    """Start the platform on this machine: the agent, and the proxy on ports 80 and 443.
+
+    With -d it keeps running in the background: as a systemd unit where there is systemd, which
+    also starts it at boot. `cove doctor` says what this machine lacks.
+    """
+    asked, out, client = Asked(**options), Output(settings), Client(settings)
+    _prepare(settings)
+    if not detach:
+        running = client.alive()
+        if running:
+            return _already(out, running, asked)
+        argv = asked.options(settings.data_dir).argv()
+        os.execv(argv[0], argv)  # noqa: S606 (this process becomes the agent)
+    with _alone(settings):
+        running = client.alive()
+        if running:
+            return _already(out, running, asked)
+        began = time.monotonic()
+        keeper = background(settings.data_dir)
+        keeper.start(asked.options(settings.data_dir))
+        agent = Waiting(settings, out, client, keeper).until_ready(wait)
+    _welcome(settings, out, agent, time.monotonic() - began)
+    return 0
+
+
+def _prepare(settings: Settings) -> None:
+    """The data directory, there and writable. Raises PlatformError."""
+    folder = settings.data_dir
+    problem = ""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        problem = error.strerror or str(error)
+    if not problem and not os.access(folder, os.W_OK | os.X_OK):
+        problem = "permission denied"
+    if problem:
+        raise PlatformError(
+            f"cannot write to {folder}: {problem}",
+            code="data-dir",
+            hint="root is needed: sudo cove up -d" if os.geteuid() else "",
+        )
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One `up -d` at a time: two supervisors would start two agents."""
+    path = settings.data_dir / "up.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _already(out: Output, agent: dict[str, Any], asked: Asked) -> int:
+    wanted = {"http_port": asked.http_port, "https_port": asked.https_port}
+    differ = [name for name, port in wanted.items() if port and port != agent.get(name)]
+    ports = f"ports {agent.get('http_port')} and {agent.get('https_port')}"
+    if differ:
+        raise InvalidFile(
+            f"cove is already running, on {ports}",
+            code="already-running",
+            hint="to change its ports: cove down, then cove up again with the new ones",
+        )
+    if out.json_wanted:
+        out.json({"started": False, "agent": agent})
+    else:
+        out.line(f"cove is already running, on {ports} (pid {agent.get('pid')})")
+    return 0
+
+
+class Waiting:
+    """The wait for an agent that has just been started."""
+
+    def __init__(self, settings: Settings, out: Output, client: Client, keeper: Background) -> None:
+        self._settings = settings
+        self._out = out
+        self._client = client
+        self._keeper = keeper
+        self._said = ""
+
+    def until_ready(self, seconds: float) -> dict[str, Any]:
+        """The agent's /v1/version once its proxy is ready. Raises PlatformError."""
+        began, turn, agent = time.monotonic(), 0, None
+        while time.monotonic() - began < seconds:
+            agent = self._client.alive()
+            if agent and agent["proxy"]["state"] == "ready":
+                return agent
+            if agent is None and self._keeper.died():
+                raise self._dead()
+            self._show(_awaited(agent), turn, time.monotonic() - began)
+            turn += 1
+            time.sleep(_POLL)
+        raise self._late(agent, seconds)
+
+    def _show(self, what: str, turn: int, waited: float) -> None:
+        if self._out.err.moves:
+            spinner = self._out.err.spinner(turn)
+            self._out.live(f"{spinner} waiting for {what}  {elapsed(waited)}")
+        elif what != self._said:
+            self._out.note(f"waiting for {what}")
+            self._said = what
+
+    def _dead(self) -> PlatformError:
+        log = self._keeper.tail()
+        self._keeper.stop()
+        return PlatformError(
+            "the agent ended right after it was started",
+            code="agent-died",
+            log=log,
+            hint=self._settings.command("doctor"),
+        )
+
+    def _late(self, agent: dict[str, Any] | None, seconds: float) -> PlatformError:
+        return PlatformError(
+            f"after {seconds:.0f} s cove still waits for {_awaited(agent)}",
+            code="not-ready",
+            log=() if agent else self._keeper.tail(),
+            hint=f"it goes on trying in the background; {self._settings.command('doctor')}",
+        )
+
+
+def _awaited(agent: dict[str, Any] | None) -> str:
+    if agent is None:
+        return "the agent"
+    problem = agent["proxy"].get("problem")
+    return f"the proxy ({problem})" if problem else "the proxy"
+
+
+def _welcome(settings: Settings, out: Output, agent: dict[str, Any], seconds: float) -> None:
+    if out.json_wanted:
+        out.json({"started": True, "agent": agent})
+        return
+    mark = out.out.style(out.out.symbol("ok"), "green", "bold")
+    ports = f"{agent.get('http_port')} and {agent.get('https_port')}"
+    out.line(f"{mark} cove is up ({took(seconds)}), on ports {ports}")
+    first = settings.command("deploy --image nginx --domain hello.localhost")
+    out.note(f"{out.err.style(out.err.symbol('hint'), 'cyan')} now deploy something: {first}")
