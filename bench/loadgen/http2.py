@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 FRAME_HEAD = struct.Struct(">BHBBI")  # RFC 9113, section 4.1: length, type, flags, stream
 GOAWAY = 0x7
 RECEIVE_WINDOW = 1024 * 1024
-STREAMS_BEFORE_SETTINGS = 100  # RFC 9113, section 6.5.2: a server should allow at least so many
+STREAMS_BEFORE_SETTINGS = 1  # the server's limit is not known yet
 
 
 def split_frames(buffer: bytearray) -> tuple[bytes, list[int]]:
@@ -134,6 +134,7 @@ class Http2Connection(Connection):
         """Take frames."""
         self._received += data
         frames, last_streams = split_frames(self._received)
+        self.leaving = self.leaving or bool(last_streams)  # before an answer makes room
         try:
             for event in self._h2.receive_data(frames):
                 self._take(event)
@@ -141,8 +142,8 @@ class Http2Connection(Connection):
             self._fail_all("protocol")
             self._transport.abort()
             return
-        for last in last_streams:
-            self._leave(last)
+        if last_streams:
+            self._leave(last_streams[-1])
         self._flush()
 
     def eof_received(self) -> bool:
@@ -167,10 +168,12 @@ class Http2Connection(Connection):
                 self._end_whole(event.stream_id)
             case h2.events.StreamReset():
                 self._finish(event.stream_id, "stream reset")
-            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
-                self._settled = self._settled or isinstance(event, h2.events.RemoteSettingsChanged)
-                for number in list(self.streams):
-                    self._send_body(number)
+            case h2.events.WindowUpdated():
+                self._send_bodies()
+            case h2.events.RemoteSettingsChanged():
+                self._settled = True
+                self._send_bodies()
+                self._pool.advance()
 
     def _read_head(self, event: h2.events.ResponseReceived) -> None:
         stream = self.streams.get(event.stream_id)
@@ -181,6 +184,10 @@ class Http2Connection(Connection):
                 stream.status = int(value)
             elif name == b"x-version":
                 stream.exchange.version = value.decode("latin-1")
+
+    def _send_bodies(self) -> None:
+        for number in list(self.streams):
+            self._send_body(number)
 
     def _send_body(self, number: int) -> None:
         """Send as much of a request's body as the flow control windows allow."""
@@ -215,7 +222,6 @@ class Http2Connection(Connection):
         self._pool.advance()
 
     def _leave(self, last_stream: int) -> None:
-        self.leaving = True
         for number in [number for number in self.streams if number > last_stream]:
             self._finish(number, "goaway")
         if not self.streams:

@@ -285,7 +285,7 @@ def build(  # noqa: PLR0913 - an image's configuration, by keyword
     """
     check_imports(app)
     volumes = tuple(volumes)
-    owner = {"app": APP_UID, "root": 0}.get(user)
+    owner = owner_of(user)
     arguments = [
         *("import", "--change", f"ENTRYPOINT {ENTRYPOINT}", "--change", "WORKDIR /app"),
         *changes(env or {}, expose, volumes, user, labels or {}),
@@ -293,7 +293,7 @@ def build(  # noqa: PLR0913 - an image's configuration, by keyword
     ]
     # By way of a file: a tree that could not be completed never becomes an image.
     with tempfile.TemporaryFile() as file:
-        write_tree(file, app, volumes, int(user) if owner is None else owner)
+        write_tree(file, app, volumes, owner)
         file.seek(0)
         return docker(*arguments, stdin=file)
 
@@ -330,6 +330,14 @@ def docker(*arguments: str, stdin: IO[bytes] | None = None) -> str:
     if done.returncode:
         raise ImageError(f"docker {arguments[0]}: {done.stderr.strip()}")
     return done.stdout.strip()
+
+
+def owner_of(user: str) -> int:
+    """Return the number of a user of the image. Raise ImageError."""
+    known = {"app": APP_UID, "root": 0}
+    if user not in known and not re.fullmatch(r"\d{1,9}", user, re.ASCII):
+        raise ImageError(f"the image has no user {user!r}: app, root or a number")
+    return known[user] if user in known else int(user)
 
 
 def checked_tag(tag: str) -> str:

@@ -195,6 +195,25 @@ async def test_a_connection_closed_while_idle_is_no_failure():
     assert report.connections_opened == report.sent
 
 
+async def test_a_close_is_seen_even_before_the_event_loop_reports_it():
+    """No request is written on a connection whose end has arrived in the meantime."""
+    writers = []
+
+    async def keep(body: bytes, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await answer_well(body, writer)
+
+    async with http1_server(keep) as port:
+        load = Load(plan(port, rate=0.001))
+        await load.start()
+        await until(lambda: load.report.ok == 1)
+        writers[0].get_extra_info("socket").shutdown(socket.SHUT_WR)
+        load._arrive(asyncio.get_running_loop().time())
+        report = await load.stop()
+    assert (report.failed, report.ok) == (0, 2)
+    assert report.connections_opened == 2
+
+
 async def test_connection_close_is_honoured():
     """After `Connection: close` the connection gets no other request."""
 
@@ -302,6 +321,26 @@ async def test_http2_a_goaway_that_lets_streams_finish_is_no_failure(
     report = await load_http2(LeavesFirst, certificate)
     assert (report.failed, report.ok) == (0, report.sent)
     assert report.connections_opened > 4
+
+
+async def test_http2_a_goaway_is_heeded_before_the_next_request(
+    certificate: tuple[Path, ssl.SSLContext],
+):
+    """A GOAWAY that arrives with an answer keeps the waiting requests off that connection."""
+
+    class OneEach(Http2Peer):
+        most_streams = 1
+
+        def requested(self, stream: int) -> None:
+            asyncio.get_running_loop().call_later(0.02, self.finish, stream)
+
+        def finish(self, stream: int) -> None:
+            self.respond(stream)
+            self.go_away(stream)
+
+    report = await load_http2(OneEach, certificate, connections=1)
+    assert (report.failed, report.ok) == (0, report.sent)
+    assert report.connections_opened == report.sent
 
 
 async def test_http2_a_goaway_that_excludes_a_sent_stream_fails_it(

@@ -117,6 +117,7 @@ class Http2Peer(asyncio.Protocol):
     """A server's side of one HTTP/2 connection, with small windows; echoes every body."""
 
     window = 4096  # bytes a client may send before it must wait for a WINDOW_UPDATE
+    most_streams = 100
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
@@ -131,7 +132,13 @@ class Http2Peer(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.h2.initiate_connection()
-        self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: self.window})
+        codes = h2.settings.SettingCodes
+        self.h2.update_settings(
+            {
+                codes.INITIAL_WINDOW_SIZE: self.window,
+                codes.MAX_CONCURRENT_STREAMS: self.most_streams,
+            }
+        )
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -141,11 +148,20 @@ class Http2Peer(asyncio.Protocol):
                     self.bodies[event.stream_id] = bytearray()
                 case h2.events.DataReceived():
                     self.bodies[event.stream_id] += event.data
-                    size = event.flow_controlled_length
-                    self.h2.acknowledge_received_data(size, event.stream_id)
+                    self.open_windows(event)
                 case h2.events.StreamEnded():
                     self.requested(event.stream_id)
         self.flush()
+
+    def open_windows(self, event: h2.events.DataReceived) -> None:
+        """Give back at once what was used.
+
+        h2 would wait for more, which never comes when the window shrank in the meantime.
+        """
+        if size := event.flow_controlled_length:
+            self.h2.increment_flow_control_window(size)
+            if not event.stream_ended:
+                self.h2.increment_flow_control_window(size, event.stream_id)
 
     def requested(self, stream: int) -> None:
         """Answer a whole request; subclasses misbehave here."""
@@ -157,10 +173,10 @@ class Http2Peer(asyncio.Protocol):
         self.h2.send_data(stream, echo(bytes(self.bodies.pop(stream))), end_stream=True)
 
     def go_away(self, last_stream: int) -> None:
-        """Send a GOAWAY, as a frame of its own: `h2` would end the connection with it."""
-        self.flush()
+        """Write what `h2` wants to send and a GOAWAY, which would end `h2`'s connection."""
         payload = struct.pack(">II", last_stream, 0)
-        self.transport.write(struct.pack(">BHBBI", 0, len(payload), 7, 0, 0) + payload)
+        frame = struct.pack(">BHBBI", 0, len(payload), 7, 0, 0) + payload
+        self.transport.write(self.h2.data_to_send() + frame)
 
     def flush(self) -> None:
         """Write what `h2` wants to send."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from typing import Self
 
 from cove.errors import CoveError
 from cove.ports import ContainerFacts, Engine, LogLine
@@ -24,7 +25,7 @@ async def recent(engine: Engine, app: str, *, since: float, tail: int) -> list[L
 async def follow(
     engine: Engine, app: str, *, since: float, tail: int
 ) -> AsyncIterator[LogLine | None]:
-    """Lines as they come, from every container the app has or gets. None marks ten quiet seconds."""
+    """Lines as they come, from all containers the app has or gets. None: ten quiet seconds."""
     queue: asyncio.Queue[LogLine] = asyncio.Queue(_QUEUE)
     async with _Follower(engine, app, queue) as follower:
         for line in await follower.begin(since, tail):
@@ -45,7 +46,7 @@ class _Follower:
         self._queue = queue
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> _Follower:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -19,7 +19,8 @@ from typing import NoReturn
 from aiohttp import web
 
 from cove.adapters.sqlite import DEFAULT_POOL
-from cove.agent.api.server import Api, ShutdownRequest
+from cove.agent.api.agent_endpoints import ShutdownRequest
+from cove.agent.api.server import Api
 from cove.agent.instance import DEFAULT_DATA_DIR, Instance
 from cove.agent.platform import Options, Parts, assemble
 from cove.agent.watch import watch

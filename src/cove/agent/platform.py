@@ -18,7 +18,7 @@ from cove.adapters.probe import HttpProbe
 from cove.adapters.sqlite import DEFAULT_POOL, SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.instance import Instance
-from cove.agent.proxy import ProxyRuntime
+from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.ports import Platform
 from cove.render.naming import Naming
 from cove.render.proxy import ProxyPorts
@@ -82,17 +82,10 @@ def assemble(options: Options, instance: Instance) -> Parts:
     ports = ProxyPorts(
         http=options.http_port, https=options.https_port, api=identity.api_port, bind=bind
     )
-    proxy = ProxyRuntime(
-        instance,
-        naming,
-        ports,
-        engine=engine,
-        runner=runner,
-        authority=authority,
-        host=host,
-        api=api,
-        files=files,
+    proxy_parts = ProxyParts(
+        engine=engine, runner=runner, authority=authority, host=host, api=api, files=files
     )
+    proxy = ProxyRuntime(instance, naming, ports, proxy_parts)
     platform = Platform(
         engine=engine,
         composer=ComposeComposer(runner, instance.folder / "apps", naming),

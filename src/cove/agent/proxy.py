@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.metadata
-import io
-import json
 import logging
 import shutil
 import sys
 import tarfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
@@ -37,32 +36,34 @@ _LOG_LINES = 5
 _MEGABYTE = 1 << 20
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyParts:
+    """The adapters the proxy's life needs."""
+
+    engine: DockerEngine
+    runner: ComposeRunner
+    authority: LocalAuthority
+    host: LinuxHost
+    api: TraefikApi
+    files: TraefikProxy
+
+
 class ProxyRuntime:
     """Traefik from nothing to answering, and back."""
 
     def __init__(
-        self,
-        instance: Instance,
-        naming: Naming,
-        ports: ProxyPorts,
-        *,
-        engine: DockerEngine,
-        runner: ComposeRunner,
-        authority: LocalAuthority,
-        host: LinuxHost,
-        api: TraefikApi,
-        files: TraefikProxy,
+        self, instance: Instance, naming: Naming, ports: ProxyPorts, parts: ProxyParts
     ) -> None:
         self._folder = instance.proxy
         self._project = instance.folder / "proxy-project"
         self._naming = naming
         self._ports = ports
-        self._engine = engine
-        self._runner = runner
-        self._authority = authority
-        self._host = host
-        self._api = api
-        self._files = files
+        self._engine = parts.engine
+        self._runner = parts.runner
+        self._authority = parts.authority
+        self._host = parts.host
+        self._api = parts.api
+        self._files = parts.files
         self.view = ProxyView(state="starting")
 
     async def ensure(self) -> None:
@@ -199,10 +200,4 @@ def _member(name: str, size: int, mode: int) -> bytes:
 
 
 def _padded(data: bytes) -> bytes:
-    buffer = io.BytesIO(data)
-    return buffer.getvalue() + b"\0" * (-len(data) % tarfile.BLOCKSIZE)
-
-
-def describe(view: ProxyView) -> str:
-    """One line for the agent's log."""
-    return json.dumps({"proxy": view.state, "problem": view.problem})
+    return data + b"\0" * (-len(data) % tarfile.BLOCKSIZE)

@@ -16,7 +16,7 @@ from cove.model import names
 from cove.model.app import Mount
 
 GRANT: Final = "needs a grant of the server's owner, which a later version of cove brings"
-_HOST_PATH: Final = re.compile(r"[./~]|[A-Za-z]:[\\/]")
+_HOST_PATH: Final = re.compile(r"[./~]|[A-Za-z]:\\")
 _MAX_TARGET: Final = 255
 
 Placed = tuple[Value, Mount]

@@ -38,6 +38,7 @@ _RESERVED_LABELS: Final = {
 }
 _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,253}[A-Za-z0-9])?", re.ASCII)
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_HOST_WORDS: Final = "a host's name is letters, digits, dashes and dots"
 _LIMITS: Final = frozenset(
     {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"}
     | {"rss", "rtprio", "rttime", "sigpending", "stack"}
@@ -140,7 +141,7 @@ def _extra_host(value: Value) -> str:
 
 def _check_host(name: str, value: Value) -> None:
     if not _HOST.fullmatch(name):
-        raise value.refused("a host's name is letters, digits, dashes and dots")
+        raise value.refused(_HOST_WORDS)
 
 
 def _host_address(value: Value) -> str:
@@ -158,8 +159,8 @@ def ip_address(value: Value) -> str:
 def dns_search(value: Value) -> str:
     """A domain that short names are looked up in; "." is none."""
     found = value.text("a domain")
-    if found != ".":
-        _check_host(found, value)
+    if found != "." and not _HOST.fullmatch(found):
+        raise value.invalid(_HOST_WORDS)
     return found
 
 

@@ -43,9 +43,6 @@ class Problems:
         self._found: dict[tuple[Position, str, str], None] = {}
         self._elsewhere: dict[str, None] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._found or self._elsewhere)
-
     def add(self, at: Position, path: str, text: str) -> None:
         """Records a finding in the app file itself; the same one twice counts once."""
         self._found[at, path, text] = None

@@ -74,6 +74,8 @@ def _route(value: Value) -> Draft | None:
     read = fields(
         value, _FIELDS, refused=REFUSED, required=("domain",), wanted="a mapping with a domain"
     )
+    if any(key not in read and not child.null for key, child in _claiming(value)):
+        return None  # what a half-read route claims cannot be told
     if "domain" not in read:
         return None
     redirects = read.pop("redirect_from", [])
@@ -84,6 +86,10 @@ def _route(value: Value) -> Draft | None:
     claims = [Claim(f"{found}/", item) for item, found in redirects if found != read["domain"]]
     read["redirect_from"] = tuple(found for _, found in redirects)
     return Draft(read, (claimed, *claims))
+
+
+def _claiming(value: Value) -> list[tuple[str, Value]]:
+    return [(key, child) for key, child in value.entries().items() if key in {"domain", "path"}]
 
 
 def _redirects(value: Value) -> list[tuple[Value, str]]:

@@ -133,9 +133,9 @@ class Follower:
         with Interrupts() as interrupts:
             reader.start()
             for event in self._events(reader, interrupts):
+                self._progress.show(event)
                 if event.kind == "finished":
                     return self._conclude(msgspec.convert(event.data, Finished, strict=False))
-                self._progress.show(event)
         self._out.note(f"leaving; it goes on without you: {self._attach()}")
         return EXIT_INTERRUPTED
 

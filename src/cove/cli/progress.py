@@ -40,10 +40,14 @@ class Progress:
         self._plan: list[dict[str, Any]] = []
         self._running: dict[int, _Running] = {}
         self._turn = 0
+        self._between = "preparing"  # what goes on while no operation runs
         self.failure = ""  # what the last failed operation said
 
     def show(self, event: Event) -> None:
-        """Displays one event; `finished` shows nothing here."""
+        """Displays one event; `finished` only ends the display."""
+        if event.kind == "finished":
+            self._running.clear()
+            self._between = ""
         show = {
             "plan": self._planned,
             "started": self._started,
@@ -59,9 +63,11 @@ class Progress:
 
     def tick(self) -> None:
         """Keeps the display alive; to be called about ten times a second."""
-        if not self._running:
-            return
         self._turn += 1
+        if not self._running:
+            if self._between:
+                self._out.live(f"{self._out.err.spinner(self._turn)} {self._between}")
+            return
         now = self._clock()
         running = list(self._running.values())[-1]
         if self._out.err.moves:
@@ -84,6 +90,7 @@ class Progress:
 
     def _planned(self, event: Event) -> None:
         self._plan = list(event.data.get("operations", ()))
+        self._between = ""
 
     def _started(self, event: Event) -> None:
         title, cause = self._operation(event)
@@ -104,6 +111,7 @@ class Progress:
 
     def _failed(self, event: Event) -> None:
         self.failure = event.text
+        self._between = "undoing what was begun"
         self._line("fail", "red", event, cause=False)
 
     def _undone(self, event: Event) -> None:

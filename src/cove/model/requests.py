@@ -1,4 +1,4 @@
-"""What a client asks of an agent. Imported by the core and the agent; the CLI sends the same JSON."""
+"""What a client asks of an agent. Any layer may import it; the CLI sends the same JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the agent shows of itself and its apps: the API's answers. Pure data; any layer may import it.
+"""What the agent shows of itself and its apps: the API's answers. Any layer may import it.
 
 Times are seconds since the epoch.
 """

@@ -42,7 +42,7 @@ def replaced_in_order(spec: App) -> str:
     return "stop-first" if any(s.order == "stop-first" for s in spec.services) else "start-first"
 
 
-def plan_stop(release: Release, observed: Observed) -> op.Plan:
+def plan_stop(release: Release) -> op.Plan:
     """How an app comes to rest, its containers and data kept."""
     steps: list[op.AnyOperation] = []
     if release.spec.routes:

@@ -1,4 +1,4 @@
-"""The proxy's own documents: its static configuration, its base routes, its Compose project. Pure."""
+"""The proxy's own documents: static configuration, base routes, Compose project. Pure."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def base_document() -> dict[str, Any]:
 
 
 def compose_document(image: str, folder: str, digest: str, naming: Naming) -> dict[str, Any]:
-    """The proxy's Compose project. `digest` names the static configuration: a change replaces it."""
+    """The proxy's Compose project. A changed `digest` of its configuration replaces it."""
     return {
         "name": naming.proxy_project,
         "services": {

@@ -25,6 +25,7 @@ TRANSPORT = "cove"  # the servers transport the base configuration defines
 _HOLD_INTERVAL = 0.2
 _HOLD_AVERAGE = 0.3
 _HOLD_LEAST = 30
+_HTTPS = 443  # the port a URL need not name
 
 
 class ProxySettings(Struct, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ class _Builder:
         """The canonical host keeps the path and the query."""
         scheme = "https" if route.encrypted else "http"
         port = self.settings.https_port
-        suffix = f":{port}" if route.encrypted and port != 443 else ""
+        suffix = f":{port}" if route.encrypted and port != _HTTPS else ""
         # The domain matches a strict pattern; only its dots mean something to a regular expression.
         middleware = {
             "redirectRegex": {
@@ -115,7 +116,7 @@ class _Builder:
     def _to_https(self, name: str, rule: str) -> None:
         port = self.settings.https_port
         redirect: dict[str, Any] = {"scheme": "https", "permanent": True}
-        if port != 443:
+        if port != _HTTPS:
             redirect["port"] = str(port)
         chain = [self._middleware(f"{self.release.app}_https", {"redirectScheme": redirect})]
         self._router(name, rule, "noop@internal", chain, encrypted=False)

@@ -1,5 +1,6 @@
-"""What must hold before anything is touched: disk, memory, host ports. Imported inside
-`cove.rollout`.
+"""What must hold before anything is touched: disk, memory, host ports.
+
+Imported inside `cove.rollout`.
 """
 
 from __future__ import annotations

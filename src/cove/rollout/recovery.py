@@ -1,5 +1,6 @@
-"""After a death at any moment: interrupted rollouts are ended, then each app is what its record
-says. Imported by the agent, which calls it before it accepts anything.
+"""After a death at any moment: what was interrupted ends, then each app is what its record says.
+
+Imported by the agent, which calls it before it accepts anything.
 """
 
 from __future__ import annotations

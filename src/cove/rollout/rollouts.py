@@ -116,7 +116,7 @@ class Rollouts:
     def stop(self, app: str, by: str) -> Rollout:
         """Stops an app and keeps everything of it."""
         live = self._live(app)
-        return self._planned(app, "stop", by, lambda observed: plan_stop(live, observed))
+        return self._planned(app, "stop", by, lambda _: plan_stop(live))
 
     def start(self, app: str, by: str) -> Rollout:
         """Starts a stopped app as it was."""
@@ -221,7 +221,7 @@ class Rollouts:
             outcome, error = "cancelled", Cancelled("the rollout was cancelled")
         except CoveError as failure:
             outcome, error = ("kept" if served else "failed"), failure
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - the last resort: a bug ends the rollout, not the agent
             _log.exception("rollout %s of %s", rollout.id, rollout.app)
             outcome, error = ("kept" if served else "failed"), _bug(bug)
         await self.settle(rollout, work, outcome, error)

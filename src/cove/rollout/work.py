@@ -24,7 +24,8 @@ class Emit(Protocol):
 
     def __call__(
         self, kind: EventKind, index: int = -1, text: str = "", data: dict[str, Any] | None = None
-    ) -> None: ...
+    ) -> None:
+        """One event; see `cove.model.events` for the kinds and their data."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from support.appfile import app, problem, problems, service
 
 from cove.model.app import EnvValue
+
+from support.appfile import app, problem, problems, service
 
 VARIABLES = {"SECRET": "hunter2", "EMPTY": ""}
 
@@ -101,9 +102,14 @@ def test_a_name_under_both_keys_is_refused():
 
 @pytest.mark.parametrize(
     "text",
-    [".env", "[.env]", "{path: .env}", "[{path: .env, required: true}]", "[.env, {path: no, "
-     "required: false}]"],
-)  # fmt: skip
+    [
+        ".env",
+        "[.env]",
+        "{path: .env}",
+        "[{path: .env, required: true}]",
+        ("[.env, {path: no, required: false}]"),
+    ],
+)
 def test_env_files_give_sensitive_values(text):
     """One path, a list, or mappings; every value from a file is a secret."""
     found = service(f"env_file: {text}\n", env_files={".env": "A=1\n"}).environment
@@ -173,7 +179,7 @@ def test_values_from_env_files_are_held_to_the_same_limits(content, words):
 
 def test_values_passed_on_are_held_to_the_same_limits():
     """A variable may hold anything."""
-    words = "2:7: env.A: the value of A must not contain control characters"
+    words = "2:10: env.A: the value of A must not contain control characters"
     assert problem("env: {A: }\n", variables={"A": "\x1b"}) == words
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from support.appfile import IMAGE, app, problem, problems
 
 from cove.model import names
 from cove.model.app import Route
+
+from support.appfile import IMAGE, app, problem, problems
 
 
 def routes(text: str) -> tuple[Route, ...]:
@@ -50,16 +51,27 @@ def test_a_domain_of_the_greatest_length_is_taken():
         ),
         (
             "shop.test:8080",
-            '"shop.test:8080" must be a bare domain; the container\'s port goes into port: '
-            'write "shop.test"',
+            (
+                '"shop.test:8080" must be a bare domain; the container\'s port goes into port: '
+                'write "shop.test"'
+            ),
         ),
-        ("bücher.example", '"bücher.example" must be in ASCII, as DNS has it: '
-         'write "xn--bcher-kva.example"'),
-        ("Bücher.example", '"Bücher.example" must be in ASCII, as DNS has it: '
-         'write "xn--bcher-kva.example"'),
-        ("例え.テスト", '"例え.テスト" must be in ASCII, as DNS has it: write "xn--r8jz45g.xn--zckzah"'),
-        ('"*.shop.test"', '"*.shop.test" is a wildcard, which is not supported yet; name each '
-         "domain"),
+        (
+            "bücher.example",
+            ('"bücher.example" must be in ASCII, as DNS has it: write "xn--bcher-kva.example"'),
+        ),
+        (
+            "Bücher.example",
+            ('"Bücher.example" must be in ASCII, as DNS has it: write "xn--bcher-kva.example"'),
+        ),
+        (
+            "例え.テスト",
+            '"例え.テスト" must be in ASCII, as DNS has it: write "xn--r8jz45g.xn--zckzah"',
+        ),
+        (
+            '"*.shop.test"',
+            ('"*.shop.test" is a wildcard, which is not supported yet; name each domain'),
+        ),
         ("192.0.2.1", '"192.0.2.1" is an IP address; a route needs a domain'),
         ("192.0.2.1:80", '"192.0.2.1:80" is an IP address; a route needs a domain'),
         ('"2001:db8::1"', '"2001:db8::1" is an IP address; a route needs a domain'),
@@ -72,7 +84,7 @@ def test_a_domain_of_the_greatest_length_is_taken():
         (".shop.test", '".shop.test" is not a domain'),
         ("a b.test", '"a b.test" is not a domain'),
         ("a`b.test", '"a`b.test" is not a domain'),
-        ('"a.test\\n"', '"a.test\\n" is not a domain'),
+        ('"a.test\\n"', '"a.test\\n" is not a domain: write "a.test"'),
         ("'a\"b.test'", '"a"b.test" is not a domain'),
         ("'{{a}}.test'", '"{{a}}.test" must not contain "{{" or "}}"'),
         ('""', '"" must not be empty'),
@@ -82,7 +94,7 @@ def test_a_domain_of_the_greatest_length_is_taken():
         ("x" * 3000, f'"{"x" * 79}…" is longer than 253 characters'),
         ("[[a]]", None),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_domain_is_refused_with_the_one_that_was_meant(written, words):
     """The finding says what is wrong and, where there is one, the spelling that works."""
     if words is None:
@@ -101,9 +113,7 @@ routes:
   - {domain: old.test, redirect_from: older.test, tls: off}
 """
     assert routes(text) == (
-        Route(
-            domain="shop.test", service="shop", redirect_from=("www.shop.test", "shop.example")
-        ),
+        Route(domain="shop.test", service="shop", redirect_from=("www.shop.test", "shop.example")),
         Route(
             domain="shop.test",
             service="shop",
@@ -183,8 +193,10 @@ def test_what_is_no_path_is_refused(path, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("domain: [a.test, a.test]", '2:18: domain[1]: "a.test/" is claimed twice, first by '
-         "domain[0]"),
+        (
+            "domain: [a.test, a.test]",
+            ('2:18: domain[1]: "a.test/" is claimed twice, first by domain[0]'),
+        ),
         (
             "routes: [{domain: a.test, path: /x}, {domain: a.test, path: /x}]",
             '2:38: routes[1]: "a.test/x" is claimed twice, first by routes[0]',
@@ -195,8 +207,10 @@ def test_what_is_no_path_is_refused(path, words):
         ),
         (
             "routes: [{domain: b.test, redirect_from: [a.test, a.test]}]",
-            '2:51: routes[0].redirect_from[1]: "a.test/" is claimed twice, first by '
-            "routes[0].redirect_from[0]",
+            (
+                '2:51: routes[0].redirect_from[1]: "a.test/" is claimed twice, first by '
+                "routes[0].redirect_from[0]"
+            ),
         ),
         (
             "routes: [{domain: a.test, redirect_from: a.test}]",
@@ -226,7 +240,7 @@ def test_what_is_no_path_is_refused(path, words):
             '2:39: routes[0].strip_path: must be true or false, not "yes"',
         ),
     ],
-)  # fmt: skip
+)
 def test_routes_that_cannot_be_meant_are_refused(text, words):
     """Claims are unique, each route has a domain, and only one of the two forms is used."""
     assert problem(text + "\n") == words

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from support.appfile import IMAGE, app, problem, problems, service
 
 from cove.appfile import load
 from cove.errors import EXIT_USAGE, InvalidFile
 from cove.model.app import App, EnvValue, Health, Mount, RolloutPolicy, Route, Service
+
+from support.appfile import IMAGE, app, problem, problems, service
 
 EVERYTHING = """\
 name: shop
@@ -88,8 +89,10 @@ def test_the_name_comes_from_the_file_else_from_what_it_is_called(file, text, na
 def test_a_name_that_cannot_be_derived_is_asked_for(file, text, reason):
     """A name is taken as it is or not at all: a changed one would be another app."""
     assert problems(text, name=file) == [
-        f"{file}:1:1: name: is required, as {reason}: "
-        "add name, lower-case letters, digits and dashes, 40 at most"
+        (
+            f"{file}:1:1: name: is required, as {reason}: "
+            "add name, lower-case letters, digits and dashes, 40 at most"
+        )
     ]
 
 
@@ -124,10 +127,14 @@ privileged: true
         'shop.yml:2:9: domain: "Shop.example.com" must be lower case: write "shop.example.com"',
         'shop.yml:3:7: port: must be a whole number from 1 to 65535, not "99999"',
         'shop.yml:4:10: health: unknown key "paht"; did you mean "path"?',
-        'shop.yml:4:29: health.interval: must be a duration such as "60s", "1m30s" or "500ms", '
-        'not "soon"',
-        "shop.yml:5:1: privileged: needs a grant of the server's owner, which a later version "
-        "of cove brings",
+        (
+            'shop.yml:4:29: health.interval: must be a duration such as "60s", "1m30s" or "500ms", '
+            'not "soon"'
+        ),
+        (
+            "shop.yml:5:1: privileged: needs a grant of the server's owner, which a later version "
+            "of cove brings"
+        ),
     ]
 
 

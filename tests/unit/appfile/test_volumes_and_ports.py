@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from support.appfile import problem, service
 
 from cove.model.app import Mount, PublishedPort
+
+from support.appfile import problem, service
 
 GRANT = "needs a grant of the server's owner, which a later version of cove brings"
 HOST_PATH = f"a path of the host {GRANT}; a named volume needs none"
@@ -68,8 +69,10 @@ def test_named_volumes_and_memory_are_mounts(text, mount):
         ("data:/a:ro:x", 'the part after the path must be "ro" or "rw"'),
         (
             "-data:/a",
-            'a volume\'s name is letters, digits, "_", "-" and ".", 63 at most, '
-            "and begins with a letter or digit",
+            (
+                'a volume\'s name is letters, digits, "_", "-" and ".", 63 at most, '
+                "and begins with a letter or digit"
+            ),
         ),
         ("''", "must be one line, not empty, without spaces around it"),
         ("[a]", "must be text, not a list"),
@@ -89,29 +92,54 @@ def test_other_volumes_are_refused(text, words):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{type: bind, source: /a, target: /a}", f"2:18: volumes[0].type: a path of the host {GRANT}"),
+        (
+            "{type: bind, source: /a, target: /a}",
+            f"2:18: volumes[0].type: a path of the host {GRANT}",
+        ),
         ("{type: npipe, target: /a}", f"2:18: volumes[0].type: a pipe of the host {GRANT}"),
-        ("{type: cluster, target: /a}", "2:18: volumes[0].type: cluster volumes are not supported "
-         "yet"),
+        (
+            "{type: cluster, target: /a}",
+            ("2:18: volumes[0].type: cluster volumes are not supported yet"),
+        ),
         ("{type: disk, target: /a}", '2:18: volumes[0].type: must be volume or tmpfs, not "disk"'),
-        ("{type: volume, source: /a, target: /a}", "2:34: volumes[0].source: a path of the host "
-         f"{GRANT}"),
-        ("{type: volume, source: a b, target: /a}", "2:34: volumes[0].source: a volume's name is "
-         'letters, digits, "_", "-" and ".", 63 at most, and begins with a letter or digit'),
-        ("{type: volume, source: a, target: b}", "2:45: volumes[0].target: the place in the "
-         "container must be an absolute path below /"),
-        ("{type: volume, source: a, target: '/b:c'}", "2:45: volumes[0].target: the place in the "
-         'container must not contain ":"'),
+        (
+            "{type: volume, source: /a, target: /a}",
+            (f"2:34: volumes[0].source: a path of the host {GRANT}"),
+        ),
+        (
+            "{type: volume, source: a b, target: /a}",
+            (
+                "2:34: volumes[0].source: a volume's name is "
+                'letters, digits, "_", "-" and ".", 63 at most, and begins with a letter or digit'
+            ),
+        ),
+        (
+            "{type: volume, source: a, target: b}",
+            (
+                "2:45: volumes[0].target: the place in the "
+                "container must be an absolute path below /"
+            ),
+        ),
+        (
+            "{type: volume, source: a, target: '/b:c'}",
+            ('2:45: volumes[0].target: the place in the container must not contain ":"'),
+        ),
         ("{source: a, target: /a}", "2:11: volumes[0].type: is required"),
         ("{type: volume, source: a}", "2:11: volumes[0].target: is required"),
-        ("{type: volume, source: a, target: /a, volume: {nocopy: true}}",
-         "2:49: volumes[0].volume: its options are not supported yet"),
-        ("{type: tmpfs, target: /a, tmpfs: {mode: 1777}}",
-         "2:45: volumes[0].tmpfs.mode: is not supported yet"),
-        ("{type: tmpfs, target: /a, bind: {propagation: shared}}",
-         f"2:37: volumes[0].bind: a path of the host {GRANT}"),
+        (
+            "{type: volume, source: a, target: /a, volume: {nocopy: true}}",
+            "2:49: volumes[0].volume: its options are not supported yet",
+        ),
+        (
+            "{type: tmpfs, target: /a, tmpfs: {mode: 1777}}",
+            "2:45: volumes[0].tmpfs.mode: is not supported yet",
+        ),
+        (
+            "{type: tmpfs, target: /a, bind: {propagation: shared}}",
+            f"2:37: volumes[0].bind: a path of the host {GRANT}",
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_long_forms_parts_are_judged_one_by_one(text, words):
     """The finding stands at the part that is wrong."""
     assert problem(f"volumes: [{text}]\n") == words
@@ -207,17 +235,37 @@ def test_a_range_may_hold_twenty_ports():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("80", "2:9: ports[0]: must name the host's port too, as in \"8080:80\"; the proxy needs "
-         "no port here"),
-        ("80-90/udp", "2:9: ports[0]: must name the host's port too, as in \"8080:80-90/udp\"; the "
-         "proxy needs no port here"),
-        ("a:b", '2:9: ports[0]: must read "8080:80", "127.0.0.1:8080:80" or "53:53/udp", not "a:b"'),
-        ("'80:80/sctp'", '2:9: ports[0]: must read "8080:80", "127.0.0.1:8080:80" or "53:53/udp", '
-         'not "80:80/sctp"'),
+        (
+            "80",
+            (
+                '2:9: ports[0]: must name the host\'s port too, as in "8080:80"; the proxy needs '
+                "no port here"
+            ),
+        ),
+        (
+            "80-90/udp",
+            (
+                '2:9: ports[0]: must name the host\'s port too, as in "8080:80-90/udp"; the '
+                "proxy needs no port here"
+            ),
+        ),
+        (
+            "a:b",
+            '2:9: ports[0]: must read "8080:80", "127.0.0.1:8080:80" or "53:53/udp", not "a:b"',
+        ),
+        (
+            "'80:80/sctp'",
+            (
+                '2:9: ports[0]: must read "8080:80", "127.0.0.1:8080:80" or "53:53/udp", '
+                'not "80:80/sctp"'
+            ),
+        ),
         ("'0:80'", "2:9: ports[0]: a port is a number from 1 to 65535, a range goes upwards"),
         ("'80:65536'", "2:9: ports[0]: a port is a number from 1 to 65535, a range goes upwards"),
-        ("'80:123456789'", "2:9: ports[0]: a port is a number from 1 to 65535, a range goes "
-         "upwards"),
+        (
+            "'80:123456789'",
+            ("2:9: ports[0]: a port is a number from 1 to 65535, a range goes upwards"),
+        ),
         ("'9-8:9-8'", "2:9: ports[0]: a port is a number from 1 to 65535, a range goes upwards"),
         ("'80-82:80-81'", "2:9: ports[0]: both ranges must be equally long"),
         ("'80-82:80'", "2:9: ports[0]: both ranges must be equally long"),
@@ -226,20 +274,28 @@ def test_a_range_may_hold_twenty_ports():
         ("'1-65535:1-65535'", "2:9: ports[0]: publishes 65535 ports; 20 is the most"),
         ("'1-15:1-15', '20-30:20-30'", "2:8: ports: publishes 26 ports; 20 is the most"),
         ("'80:80', '80:81'", "2:18: ports[1]: port 80 is published twice, first by ports[0]"),
-        ("'80:80', '127.0.0.1:80:81'", "2:18: ports[1]: port 80 is published twice, first by "
-         "ports[0]"),
-        ("'127.0.0.1:80:80', '127.0.0.1:80:81'", "2:28: ports[1]: port 80 is published twice, "
-         "first by ports[0]"),
+        (
+            "'80:80', '127.0.0.1:80:81'",
+            ("2:18: ports[1]: port 80 is published twice, first by ports[0]"),
+        ),
+        (
+            "'127.0.0.1:80:80', '127.0.0.1:80:81'",
+            ("2:28: ports[1]: port 80 is published twice, first by ports[0]"),
+        ),
         ("'1-5:1-5', '5:80'", "2:20: ports[1]: port 5 is published twice, first by ports[0]"),
         ("{target: 80}", "2:9: ports[0].published: is required"),
         ("{published: 80}", "2:9: ports[0].target: is required"),
-        ("{target: 80, published: 80-81}", "2:33: ports[0].published: must be a whole number from "
-         '1 to 65535, not "80-81"'),
-        ("{target: 80, published: 80, host_ip: here}", "2:46: ports[0].host_ip: what stands before "
-         "the ports must be an IP address"),
+        (
+            "{target: 80, published: 80-81}",
+            ('2:33: ports[0].published: must be a whole number from 1 to 65535, not "80-81"'),
+        ),
+        (
+            "{target: 80, published: 80, host_ip: here}",
+            ("2:46: ports[0].host_ip: what stands before the ports must be an IP address"),
+        ),
         ("{target: 80, published: 80, porto: udp}", '2:37: ports[0]: unknown key "porto"'),
     ],
-)  # fmt: skip
+)
 def test_other_ports_are_refused(text, words):
     """With the place of the port, or of the list where all together are too many."""
     assert problem(f"ports: [{text}]\n") == words

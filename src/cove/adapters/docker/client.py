@@ -59,7 +59,7 @@ class DockerClient:
             await self._session.close()
 
     async def get(self, path: str, **query: Any) -> Any:
-        """The JSON that a GET answers. Raises EngineError, and PlatformError when Docker is down."""
+        """The JSON that a GET answers. Raises EngineError; PlatformError when Docker is down."""
         return await self._json("GET", path, query)
 
     async def post(self, path: str, body: Any = None, **query: Any) -> Any:

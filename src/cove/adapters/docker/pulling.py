@@ -17,8 +17,17 @@ from cove.ports import Progress
 
 _EVERY = 0.2  # seconds between two progress reports
 _HUB = "https://index.docker.io/v1/"  # the key under which `docker login` keeps Docker Hub's
-_DOWN = ("dial tcp", "no such host", "connection refused", "i/o timeout", "TLS handshake",
-         "context deadline exceeded", "Client.Timeout", "EOF", "network is unreachable")  # fmt: skip
+_DOWN = (
+    "dial tcp",
+    "no such host",
+    "connection refused",
+    "i/o timeout",
+    "TLS handshake",
+    "context deadline exceeded",
+    "Client.Timeout",
+    "EOF",
+    "network is unreachable",
+)
 _MISSING = ("manifest unknown", "not found", "does not exist", "name unknown", "name invalid")
 _LOGIN = ("unauthorized", "authentication required", "no basic auth", "access denied", "denied")
 

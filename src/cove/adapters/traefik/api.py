@@ -40,7 +40,7 @@ class TraefikApi:
         return str(document.get("Version", "")) if isinstance(document, dict) else ""
 
     async def difference(self, routes: ProxyRoutes) -> tuple[str, bool]:
-        """What is not yet as `routes` want it, and whether it was refused; empty when all is live."""
+        """What is not yet as wanted, and whether it was refused; empty when all is live."""
         for name, service in routes.routers.items():
             document = await self._get(f"/api/http/routers/{name}@file")
             if document is None:

@@ -18,6 +18,7 @@ from cove.errors import (
     PlatformError,
     Refused,
 )
+from cove.model.events import Rollout
 
 _log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -59,6 +60,11 @@ async def stream(request: web.Request, items: AsyncIterator[Any]) -> web.StreamR
     return response
 
 
+def begun(rollout: Rollout) -> web.Response:
+    """A rollout that goes on in the background."""
+    return answer({"rollout": rollout}, 202)
+
+
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every error in one shape; what cove did not foresee is a bug, logged and numbered as one."""
@@ -72,7 +78,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return failure(
             NotFound(f"{request.method} {request.path}: {error.reason}", code="no-route")
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug becomes an answer and a log entry
         _log.exception("%s %s", request.method, request.path)
         bug = CoveError(f"a bug in cove: {type(error).__name__}: {error}", code="bug")
         bug.exit_code = EXIT_BUG

@@ -13,6 +13,7 @@ from cove.cli.output import Output
 from cove.cli.text import moment
 
 DEFAULT_LINES = 100
+_ALL = -1  # of the API's `tail`
 _COLOURS = ("cyan", "magenta", "green", "yellow", "blue")
 
 
@@ -36,13 +37,13 @@ def command(
     """
     client, out = Client(settings), Output(settings)
     start = moment(since, time.time()) if since else None
-    tail = DEFAULT_LINES if lines is None and since is None else lines
+    tail = (DEFAULT_LINES if since is None else _ALL) if lines is None else lines
     several = not out.json_wanted and _several(client.get(f"/v1/apps/{app}")["app"])
     printer = Printer(out, prefixed=several)
     try:
         for line in client.stream(
             f"/v1/apps/{app}/logs",
-            silence=None if follow else 2 * SILENCE_SECONDS,
+            silence=2 * SILENCE_SECONDS,
             follow=int(follow),
             since=start,
             tail=tail,

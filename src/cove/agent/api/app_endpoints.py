@@ -1,0 +1,114 @@
+"""Looking at apps and changing what runs of them. Imported inside `cove.agent.api`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+from msgspec import Struct
+
+from cove.agent import following, status
+from cove.agent.api.answers import answer, begun, stream
+from cove.agent.api.endpoint import endpoint, read_body
+from cove.agent.platform import Parts
+from cove.errors import NotFound
+from cove.model.events import Rollout
+from cove.model.views import AppStatus, ReleaseView
+from cove.ports import LogLine
+
+_APP = "/v1/apps/{app}"
+_ROLLOUT = {"rollout": Rollout}
+_MOST_LINES = 100_000
+
+
+class Act(Struct, forbid_unknown_fields=True):
+    """Who asks for a change."""
+
+    by: str = ""
+
+
+class RollbackRequest(Struct, forbid_unknown_fields=True):
+    """Which release to go back to; none means the one before."""
+
+    release: int | None = None
+    by: str = ""
+
+
+class RemoveRequest(Struct, forbid_unknown_fields=True):
+    """Whether the data goes too."""
+
+    volumes: bool = False
+    by: str = ""
+
+
+class AppEndpoints:
+    """Everything under /v1/apps."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    @endpoint("GET", "/v1/apps", {"apps": list[AppStatus]})
+    async def apps(self, _: web.Request) -> web.StreamResponse:
+        """Every app."""
+        return answer({"apps": await status.all_statuses(self._parts)})
+
+    @endpoint("GET", _APP, {"app": AppStatus})
+    async def app(self, request: web.Request) -> web.StreamResponse:
+        """One app."""
+        return answer({"app": await status.app_status(self._parts, request.match_info["app"])})
+
+    @endpoint("GET", f"{_APP}/releases", {"releases": list[ReleaseView]})
+    async def releases(self, request: web.Request) -> web.StreamResponse:
+        """An app's releases, newest first."""
+        return answer({"releases": status.release_views(self._parts, request.match_info["app"])})
+
+    @endpoint("GET", f"{_APP}/logs", {"": LogLine}, streams=True)
+    async def logs(self, request: web.Request) -> web.StreamResponse:
+        """The lines an app's containers wrote, and with follow=1 those to come."""
+        app = request.match_info["app"]
+        if self._parts.store.app(app) is None:
+            raise NotFound(f"there is no app {app}", hint="see them all: cove status")
+        since = float(request.query.get("since", "0"))
+        tail = min(int(request.query.get("tail", "100")), _MOST_LINES)
+        engine = self._parts.engine
+        if request.query.get("follow") == "1":
+            return await stream(request, following.follow(engine, app, since=since, tail=tail))
+        lines = await following.recent(engine, app, since=since, tail=tail)
+        return await stream(request, _each(lines))
+
+    @endpoint("POST", f"{_APP}/rollback", _ROLLOUT, body=RollbackRequest)
+    async def rollback(self, request: web.Request) -> web.StreamResponse:
+        """Make an earlier release live again, by its digest and configuration."""
+        body = await read_body(request, RollbackRequest)
+        app = request.match_info["app"]
+        return begun(self._parts.rollouts.rollback(app, body.release, body.by))
+
+    @endpoint("POST", f"{_APP}/restart", _ROLLOUT, body=Act)
+    async def restart(self, request: web.Request) -> web.StreamResponse:
+        """Replace an app's containers with equal ones."""
+        body = await read_body(request, Act)
+        return begun(self._parts.rollouts.restart(request.match_info["app"], body.by))
+
+    @endpoint("POST", f"{_APP}/stop", _ROLLOUT, body=Act)
+    async def stop(self, request: web.Request) -> web.StreamResponse:
+        """Stop an app and keep everything of it."""
+        body = await read_body(request, Act)
+        return begun(self._parts.rollouts.stop(request.match_info["app"], body.by))
+
+    @endpoint("POST", f"{_APP}/start", _ROLLOUT, body=Act)
+    async def start(self, request: web.Request) -> web.StreamResponse:
+        """Start a stopped app as it was."""
+        body = await read_body(request, Act)
+        return begun(self._parts.rollouts.start(request.match_info["app"], body.by))
+
+    @endpoint("POST", f"{_APP}/remove", _ROLLOUT, body=RemoveRequest)
+    async def remove(self, request: web.Request) -> web.StreamResponse:
+        """Remove an app; its volumes only when asked."""
+        body = await read_body(request, RemoveRequest)
+        app = request.match_info["app"]
+        return begun(self._parts.rollouts.remove(app, body.by, volumes=body.volumes))
+
+
+async def _each(lines: list[LogLine]) -> AsyncIterator[LogLine]:
+    for line in lines:
+        yield line

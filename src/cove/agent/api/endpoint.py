@@ -1,0 +1,68 @@
+"""How an endpoint is declared: its handler's docstring is its summary in the OpenAPI document.
+
+Imported inside `cove.agent.api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from cove.agent.api.answers import Handler
+
+T = TypeVar("T")
+_MARK = "_cove_endpoint"
+
+
+class Endpoint(Struct, frozen=True, kw_only=True):
+    """One endpoint. `answer` maps the body's keys to types; the key "" means the whole body."""
+
+    method: str
+    path: str
+    summary: str
+    answer: dict[str, Any]
+    body: Any
+    streams: bool
+    name: str
+
+
+def endpoint(
+    method: str,
+    path: str,
+    answer: dict[str, Any] | None = None,
+    *,
+    body: Any = None,
+    streams: bool = False,
+) -> Callable[[T], T]:
+    """Declares a method of a group as the handler of one path."""
+
+    def mark(function: T) -> T:
+        summary = (getattr(function, "__doc__", "") or "").partition("\n")[0].rstrip(".")
+        found = Endpoint(
+            method=method,
+            path=path,
+            summary=summary,
+            answer=answer or {},
+            body=body,
+            streams=streams,
+            name=getattr(function, "__name__", ""),
+        )
+        setattr(function, _MARK, found)
+        return function
+
+    return mark
+
+
+def endpoints_of(group: object) -> list[tuple[Endpoint, Handler]]:
+    """The endpoints a group declares, with their bound handlers."""
+    members = (getattr(group, name) for name in vars(type(group)))
+    return [(getattr(m, _MARK), m) for m in members if hasattr(m, _MARK)]
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The request's JSON as a struct; an empty body means its defaults. Raises msgspec errors."""
+    return msgspec.json.decode(await request.read() or b"{}", type=kind)
