@@ -12,9 +12,9 @@ import re
 from bisect import bisect_left
 from typing import Final, NamedTuple
 
-from cove.appfile.interpolation import InterpolationError, Lookup, interpolate
+from cove.appfile.interpolation import Budget, InterpolationError, Lookup, interpolate
 
-_KEY: Final = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*")
+_KEY: Final = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]{0,254})[ \t]*")
 _SINGLE: Final = re.compile(r"'([^']*)'")
 _DOUBLE: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
@@ -22,6 +22,9 @@ _COMMENT: Final = re.compile(r"(?:^|[ \t])#.*")
 _REST: Final = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _LINE: Final = re.compile(r"[^\n]*")
 _BLANK: Final = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:#[^\n]*\Z)?")
+# Not even the name is repeated: it may be a line of a key that should have stood in quotes.
+_NO_ENTRY: Final = "a line must read KEY=value; a value of several lines stands in quotes"
+_NOT_SET: Final = "a name without a value passes a variable on, and none is so named"
 # "$" stays one dollar sign: the text goes through interpolation, where "$$" means that.
 _ESCAPES: Final = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v",
@@ -50,13 +53,14 @@ class Assignment(NamedTuple):
 def read_env_file(text: str, lookup: Lookup) -> dict[str, str]:
     """The variables a file sets; later lines see earlier ones. Raises EnvFileError."""
     values: dict[str, str] = {}
+    budget = Budget()
 
     def known(name: str) -> str | None:
         outside = lookup(name)
         return outside if outside is not None else values.get(name)
 
     for entry in assignments(text):
-        values[entry.key] = _value(entry, known)
+        values[entry.key] = _value(entry, known, budget)
     return values
 
 
@@ -82,14 +86,14 @@ def _skip(text: str, position: int) -> int:
 def _assignment(text: str, start: int, line: int) -> tuple[Assignment, int]:
     key = _KEY.match(text, start)
     if key is None:
-        raise EnvFileError(line, "a line must read KEY=value")
+        raise EnvFileError(line, _NO_ENTRY)
     sign = text[key.end() : key.end() + 1]
     if sign in {"=", ":"}:
         template, literal, end = _template(text, key.end() + 1, line)
         return Assignment(key[1], template, line, literal), end
     rest = _REST.match(text, key.end())
     if rest is None:
-        raise EnvFileError(line, f'the name {key[1]} must be followed by "="')
+        raise EnvFileError(line, _NO_ENTRY)
     return Assignment(key[1], None, line, literal=False), rest.end()
 
 
@@ -118,16 +122,15 @@ def _unescaped(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[1], match[0])
 
 
-def _value(entry: Assignment, lookup: Lookup) -> str:
-    if entry.template is None:
-        found = lookup(entry.key)
-        if found is None:
-            raise EnvFileError(entry.line, f"{entry.key} has no value, and no variable is so named")
-        return found
-    if entry.literal:
-        return entry.template
+def _value(entry: Assignment, lookup: Lookup, budget: Budget) -> str:
+    found = lookup(entry.key) if entry.template is None else entry.template
+    if found is None:
+        raise EnvFileError(entry.line, _NOT_SET)
     try:
-        return interpolate(entry.template, lookup).text
+        if entry.template is not None and not entry.literal:
+            found = interpolate(entry.template, lookup).text
+        budget.spend(found)
     except InterpolationError as error:
         hint = "; single quotes keep a dollar sign as it is"
         raise EnvFileError(entry.line, f"{entry.key}: {error}{hint}") from None
+    return found

@@ -17,6 +17,7 @@ from cove.model.app import EnvValue
 # Names that images really use go beyond the shell's: discovery.type, JAVA-OPTS.
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _MAX_ENTRY: Final = 128 * 1024 - 1  # bytes of NAME=value; Linux, MAX_ARG_STRLEN
+_MOST_ENV_FILES: Final = 20
 _MAX_ENV_FILE: Final = 1024 * 1024  # characters
 
 Found = dict[str, tuple[EnvValue, Value]]
@@ -89,8 +90,11 @@ def merged(first: Found, second: Found) -> Found:
 
 def env_files(value: Value) -> dict[str, EnvValue]:
     """The values of one file or several; a later file wins."""
+    items = value.items() if value.is_list else (value,)
+    if len(items) > _MOST_ENV_FILES:
+        raise value.invalid(f"names {len(items)} files; {_MOST_ENV_FILES} is the most")
     values: dict[str, EnvValue] = {}
-    for _, found in each(value.items() if value.is_list else (value,), _env_file):
+    for _, found in each(items, _env_file):
         values |= found
     return values
 

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 Lookup = Callable[[str], str | None]
 
 _MAX_NESTING: Final = 20
-_MAX_RESULT: Final = 1024 * 1024  # characters
+_MAX_RESULT: Final = 1024 * 1024  # characters of one value
+_MAX_TOTAL: Final = 4 * 1024 * 1024  # characters of all values of one file
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MENTION: Final = re.compile(r"\$(?:\$|\{?([A-Za-z_][A-Za-z0-9_]*))")
 _BRACES: Final = re.compile(r"\$\$|\$\{|\}")
@@ -38,6 +39,19 @@ def interpolate(text: str, lookup: Lookup) -> Interpolated:
     scanner = _Scanner(text, lookup)
     result, _ = scanner.scan(0, nesting=0)
     return Interpolated(result, scanner.used)
+
+
+class Budget:
+    """What the values of one file may grow to, all together."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_TOTAL
+
+    def spend(self, text: str) -> None:
+        """Counts one value. Raises InterpolationError once there are too many."""
+        self._left -= len(text)
+        if self._left < 0:
+            raise InterpolationError("the values of the file grow beyond 4 MB in all")
 
 
 def variables_in(text: str) -> frozenset[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cove.appfile import document
 from cove.appfile.cove_keys import APP_NAME
-from cove.appfile.interpolation import InterpolationError, interpolate
+from cove.appfile.interpolation import Budget, InterpolationError, interpolate
 from cove.appfile.keys import KNOWN, REFUSED
 from cove.appfile.problems import START, Problems, quote
 from cove.appfile.routes import Draft, report_clashes
@@ -97,31 +97,39 @@ def _filled(root: Value) -> Value:
     `x-*` keys are left out: as in Compose they are a place for anchors, whose content is checked
     where it is used.
     """
+    filling = _Filling()
     kept = {key: child for key, child in root.entries().items() if not key.startswith("x-")}
     entries = {
-        key: document.Entry(_fill(child) if key in KNOWN else child.node, child.key_at)
+        key: document.Entry(filling.node(child) if key in KNOWN else child.node, child.key_at)
         for key, child in kept.items()
     }
     return replace(root, node=document.Mapping(entries, root.node.at))
 
 
-def _fill(value: Value) -> document.Node:
-    node = value.node
-    if isinstance(node, document.Sequence):
-        return replace(node, items=tuple(_fill(item) for item in value.items()))
-    if isinstance(node, document.Mapping):
+class _Filling:
+    """Fills in the variables of one file; a scalar that cannot be filled is left broken."""
+
+    def __init__(self) -> None:
+        self._budget = Budget()
+
+    def node(self, value: Value) -> document.Node:
+        node = value.node
+        if isinstance(node, document.Scalar):
+            return self._scalar(node, value)
+        if isinstance(node, document.Sequence):
+            return replace(node, items=tuple(self.node(item) for item in value.items()))
         children = value.entries()
         entries = {
-            key: replace(entry, value=_fill(children[key])) for key, entry in node.entries.items()
+            key: replace(entry, value=self.node(children[key]))
+            for key, entry in node.entries.items()
         }
         return replace(node, entries=entries)
-    return _fill_scalar(node, value)
 
-
-def _fill_scalar(node: document.Scalar, value: Value) -> document.Scalar:
-    try:
-        text, used = interpolate(node.text, value.reading.variables.get)
-    except InterpolationError as error:
-        value.reading.problems.add(node.at, value.path, str(error))
-        return replace(node, broken=True)
-    return replace(node, text=text, interpolated=used)
+    def _scalar(self, node: document.Scalar, value: Value) -> document.Scalar:
+        try:
+            text, used = interpolate(node.text, value.reading.variables.get)
+            self._budget.spend(text)
+        except InterpolationError as error:
+            value.reading.problems.add(node.at, value.path, str(error))
+            return replace(node, broken=True)
+        return replace(node, text=text, interpolated=used)

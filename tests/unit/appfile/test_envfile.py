@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from cove.appfile.envfile import EnvFileError, read_env_file
 
+NO_ENTRY = "a line must read KEY=value; a value of several lines stands in quotes"
+NOT_SET = "a name without a value passes a variable on, and none is so named"
 VARIABLES = {"SET": "value", "FILE": "outside"}
 
 
@@ -77,15 +79,15 @@ def test_env_files_read_as_in_compose(text, values):
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("A=1\n=2", 2, "a line must read KEY=value"),
-        ("1A=2", 1, "a line must read KEY=value"),
-        ("\n\nwhat is this", 3, 'the name what must be followed by "="'),
-        ("A-B C=1", 1, 'the name A-B must be followed by "="'),
+        ("A=1\n=2", 2, NO_ENTRY),
+        ("1A=2", 1, NO_ENTRY),
+        ("\n\nwhat is this", 3, NO_ENTRY),
+        ("A-B C=1", 1, NO_ENTRY),
         ("A='a", 1, "the quote ' is not closed"),
         ('A=1\nB="a\n\n', 2, 'the quote " is not closed'),
         ("A='a'b", 1, "something follows the closing quote"),
         ("A='a\nb'c", 2, "something follows the closing quote"),
-        ("A=1\nNOT", 2, "NOT has no value, and no variable is so named"),
+        ("A=1\nNOT", 2, NOT_SET),
         (
             "A=$NOT",
             1,
@@ -111,12 +113,30 @@ def test_what_cannot_be_read_names_the_line(text, line, words):
     assert (caught.value.line, caught.value.text) == (line, words)
 
 
-@pytest.mark.parametrize("text", ["S='hunter2", 'S="hunter2', "S='hunter2'x", "S=hunter2$"])
+@pytest.mark.parametrize(
+    "text", ["S='hunter2", 'S="hunter2', "S='hunter2'x", "S=hunter2$", "hunter2", "hunter2 x"]
+)
 def test_an_error_repeats_no_value(text):
     """Env files hold secrets."""
     with pytest.raises(EnvFileError) as caught:
         read(text)
     assert "hunter2" not in str(caught.value)
+
+
+def test_values_cannot_multiply_without_end():
+    """Each line may double the one before, but not beyond what a file may hold."""
+    doubling = "".join(f"A{n}=$A{n - 1}$A{n - 1}\n" for n in range(1, 40))
+    with pytest.raises(EnvFileError, match="beyond 1 MB") as caught:
+        read(f"A0={'x' * 1000}\n{doubling}")
+    assert caught.value.line == 12
+    with pytest.raises(EnvFileError, match="beyond 4 MB in all"):
+        read(f"A={'x' * 500_000}\n" + "".join(f"B{n}=$A\n" for n in range(10)))
+
+
+def test_a_name_of_absurd_length_is_refused():
+    """It is no name, and is not repeated."""
+    with pytest.raises(EnvFileError, match="must read KEY=value"):
+        read("A" * 1000 + "=1")
 
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,10}", fullmatch=True).filter(

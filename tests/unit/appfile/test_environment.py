@@ -152,6 +152,12 @@ def test_env_files_that_cannot_be_had_are_refused(text, words):
         assert problem(f"env_file: {text}\n", variables=VARIABLES) == words
 
 
+def test_too_many_env_files_are_refused():
+    """Each may be large."""
+    words = "2:11: env_file: names 21 files; 20 is the most"
+    assert problem(f"env_file: [{', '.join(['.env'] * 21)}]\n", env_files={".env": ""}) == words
+
+
 def test_findings_in_an_env_file_name_that_file_and_its_line():
     """They follow those of the app file."""
     files = {"a.env": "A=1\nB='x", "b.env": "?"}
@@ -159,7 +165,7 @@ def test_findings_in_an_env_file_name_that_file_and_its_line():
     assert found == [
         'shop.yml:3:7: port: must be a whole number from 1 to 65535, not "no"',
         "a.env:2: the quote ' is not closed",
-        "b.env:1: a line must read KEY=value",
+        "b.env:1: a line must read KEY=value; a value of several lines stands in quotes",
     ]
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cove.appfile.interpolation import InterpolationError, interpolate, variables_in
 
-from support.appfile import problem, service
+from support.appfile import IMAGE, problem, problems, service
 
 VARIABLES = {"SET": "value", "EMPTY": "", "OTHER": "other", "DOLLAR": "$SET ${SET}"}
 
@@ -99,6 +99,14 @@ def test_values_cannot_multiply_without_end():
     """A large variable named many times is refused before it is joined."""
     with pytest.raises(InterpolationError, match="beyond 1 MB"):
         interpolate("$BIG" * 1000, {"BIG": "x" * 10_000}.get)
+
+
+def test_all_values_together_cannot_multiply_either():
+    """An alias costs nothing to write; its text is counted wherever it is used."""
+    text = "x-a: &a $BIG\nlabels: {" + ", ".join(f"a{n}: *a" for n in range(9)) + "}\n"
+    lines = problems(IMAGE + text, variables={"BIG": "x" * 1_000_000})
+    words = "the values of the file grow beyond 4 MB in all"
+    assert lines == [f"shop.yml:2:6: labels.a{n}: {words}" for n in range(4, 9)]
 
 
 @pytest.mark.parametrize(

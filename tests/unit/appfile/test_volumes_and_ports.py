@@ -312,7 +312,10 @@ def test_the_same_port_on_two_addresses_or_protocols_is_no_clash():
     [
         (
             "ports: ['80:80']\nreplicas: 2",
-            "3:11: replicas: two replicas cannot publish the same port of the host; leave ports out",
+            (
+                "3:11: replicas: two replicas cannot publish the same port of the host; "
+                "leave ports out"
+            ),
         ),
         (
             "ports: ['80:80']\nrollout: {order: start-first}",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 import pytest
+from support.calling import Cove
 from support.fake_agent import FakeAgent
 
 from cove.cli import main

@@ -8,7 +8,13 @@ from cove.errors import InvalidFile
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7200, "2 h ago"), (259200, "3 days ago")],
+    [
+        (0, "0 s ago"),
+        (59, "59 s ago"),
+        (60, "1 min ago"),
+        (7200, "2 h ago"),
+        (259200, "3 days ago"),
+    ],
 )
 def test_ages_are_told_coarsely(seconds: int, said: str) -> None:
     """An age has one unit, the largest that says something."""
