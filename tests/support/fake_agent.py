@@ -34,13 +34,13 @@ VERSION: Body = {
     "data_dir": "/var/lib/cove",
     "http_port": 80,
     "https_port": 443,
-    "docker": {"version": "27.0.1"},
+    "docker": "27.0.1",
     "proxy": {"version": "3.7.1", "state": "ready", "problem": ""},
     "uptime": 5.0,
 }
 
 
-class Hang(Exception):  # noqa: N818 (a step of a script, not an error)
+class Hang(Exception):
     """A step of an event script: the connection breaks off here."""
 
 
@@ -139,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
     def address_string(self) -> str:
         return "unix"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its own name)
         """Nothing: a test's output is the command's."""
 
 

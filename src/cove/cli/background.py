@@ -6,6 +6,7 @@ data directory.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -24,6 +25,7 @@ UNITS = Path("/etc/systemd/system")
 SCRIPT = Path(__file__).with_name("supervise.sh")
 DIED = "supervise: the agent ended"  # how the script reports a crash
 TAIL_LINES = 15
+_END = 30.0  # seconds an agent that fails to start has to end
 _LARGEST_LOG = 10_000_000  # bytes; then the log starts anew, with one old one kept
 
 _UNIT = """\
@@ -160,6 +162,7 @@ class Supervisor:
         self._pid_file = data_dir / "supervisor.pid"
         self.log = data_dir / "agent.log"
         self._offset = 0
+        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, options: AgentOptions) -> None:
         """Starts the supervisor in a session of its own."""
@@ -168,7 +171,7 @@ class Supervisor:
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(descriptor, "ab") as log:
             self._offset = log.seek(0, os.SEEK_END)
-            subprocess.Popen(  # it outlives this command on purpose
+            self._process = subprocess.Popen(  # it outlives this command on purpose
                 ["/bin/sh", str(SCRIPT), str(self._pid_file), *options.argv()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -188,12 +191,13 @@ class Supervisor:
         return pid if os.fsencode(self._pid_file) in command else 0
 
     def stop(self) -> None:
-        """Asks the supervisor to end its agent and itself."""
+        """Asks the supervisor to end its agent and itself; waits for one this object started."""
         if pid := self.pid():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                return
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_END)
 
     def died(self) -> bool:
         """Whether the agent has ended since it was started."""

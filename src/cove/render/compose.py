@@ -42,17 +42,21 @@ def compose_document(app: str, releases: Sequence[Release], naming: Naming) -> d
 def secret_environment(releases: Sequence[Release]) -> dict[str, str]:
     """The variables the Compose process needs to fill in what the file leaves out."""
     return {
-        variable(release.number, service.name, key): value.value
+        variable: service.environment[key].value
         for release in releases
         for service in release.spec.services
-        for key, value in service.environment.items()
-        if value.sensitive
+        for key, variable in secret_variables(release.number, service).items()
     }
 
 
-def variable(release: int, service: str, key: str) -> str:
-    """The name under which Compose is handed one sensitive value."""
-    return f"COVE_R{release}_{service.replace('-', '_')}_{key}"
+def secret_variables(release: int, service: Service) -> dict[str, str]:
+    """The variable that stands for each sensitive value, by its name in the container.
+
+    Numbered: a name in the container may hold dots and dashes, a variable of Compose may not.
+    """
+    keys = [key for key, value in sorted(service.environment.items()) if value.sensitive]
+    stem = f"COVE_R{release}_{service.name.replace('-', '_')}".upper()
+    return {key: f"{stem}_{number}" for number, key in enumerate(keys, start=1)}
 
 
 def volume_sources(release: Release) -> set[str]:
@@ -90,10 +94,9 @@ def _service(release: Release, placement: Placement, naming: Naming) -> dict[str
 
 
 def _environment(release: Release, service: Service) -> dict[str, str]:
+    variables = secret_variables(release.number, service)
     return {
-        key: "${" + variable(release.number, service.name, key) + "}"
-        if value.sensitive
-        else _escaped(value.value)
+        key: "${" + variables[key] + "}" if value.sensitive else _escaped(value.value)
         for key, value in service.environment.items()
     }
 

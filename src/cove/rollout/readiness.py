@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from cove.errors import CoveError, RolloutFailed
-from cove.model.app import Service
+from cove.model.app import Health, Route, Service
 from cove.model.release import Placement, Release
 from cove.ports import ContainerFacts, Listener, ProbeResult
 from cove.rollout.work import Work
@@ -81,6 +81,7 @@ class _Wait:
         self.placement = placement
         self.settle = settle
         self.service: Service = release.spec.service(placement.service)
+        self.failing_port = 0
 
     async def run(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -112,27 +113,37 @@ class _Wait:
         return facts
 
     async def _check(self, facts: ContainerFacts) -> ProbeResult:
-        port = self._port()
         if not facts.running:
             return ProbeResult(ready=False, detail=f"it is {facts.state}")
-        if not port:
-            return ProbeResult(ready=True)
-        health = self.service.health
-        return await self.work.platform.probe.check(
-            self.placement.address, port, health, self._host()
-        )
+        result = ProbeResult(ready=True)
+        for port, health in self._checks():
+            result = await self.work.platform.probe.check(
+                self.placement.address, port, health, self._host()
+            )
+            if not result.ready:
+                self.failing_port = port
+                break
+        return result
 
-    def _port(self) -> int:
-        ports = [r.port for r in self.release.spec.routes if r.service == self.service.name]
-        return self.service.health.port or (ports[0] if ports else 0)
+    def _checks(self) -> list[tuple[int, Health]]:
+        """The health check, and that every other port a route leads to accepts connections."""
+        routed = [r.port for r in self._routes()]
+        health = self.service.health
+        main = health.port or (routed[0] if routed else 0)
+        others = [port for port in dict.fromkeys(routed) if port != main]
+        connect = Health(timeout=health.timeout)
+        return ([(main, health)] if main else []) + [(port, connect) for port in others]
+
+    def _routes(self) -> list[Route]:
+        return [r for r in self.release.spec.routes if r.service == self.service.name]
 
     def _host(self) -> str:
-        routes = [r for r in self.release.spec.routes if r.service == self.service.name]
+        routes = self._routes()
         return routes[0].domain if routes else self.service.name
 
     async def _late(self, facts: ContainerFacts, detail: str) -> CoveError:
         listeners = self.work.platform.host.listeners(facts.pid)
-        found, hint = _advice(self._port(), listeners)
+        found, hint = _advice(self.failing_port, listeners)
         return RolloutFailed(
             f"{self.placement.name} was not ready within {self.service.rollout.timeout:g} s: "
             f"{detail}{found}",

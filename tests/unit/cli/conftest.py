@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from support.calling import Cove
 from support.fake_agent import FakeAgent, serving
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.calling import Cove
-from support.fake_agent import ROLLOUT, FakeAgent, Hang, event, finished, planned
 
 from cove.cli import follow
+
+from support.calling import Cove
+from support.fake_agent import ROLLOUT, FakeAgent, Hang, event, finished, planned
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 import pytest
-from support.calling import Cove
-from support.fake_agent import FakeAgent
 
 from cove.cli import main
 from cove.errors import Locked
+
+from support.calling import Cove
+from support.fake_agent import FakeAgent
 
 
 def test_every_command_of_the_table_exists() -> None:
@@ -131,7 +132,7 @@ def test_an_interrupt_exits_with_130(cove: Cove, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr("cove.cli.commands.status.Client", interrupted)
     assert cove("status") == 130
-    assert (cove.out, cove.err) == ("", "")
+    assert (cove.out, cove.err.strip()) == ("", "")
 
 
 def test_version_needs_no_agent(cove: Cove) -> None:

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from support.calling import Cove
-from support.fake_agent import FakeAgent
 
 from cove.cli import request
 from cove.cli.request import Flags, collect
 from cove.errors import InvalidFile
+
+from support.calling import Cove
+from support.fake_agent import FakeAgent
 
 
 @pytest.fixture

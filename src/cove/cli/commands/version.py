@@ -25,7 +25,7 @@ def command(settings: Settings) -> None:
         out.note("no agent is running")
         return
     out.line(f"agent   {agent.get('version', '?')}")
-    out.line(f"docker  {(agent.get('docker') or {}).get('version') or '?'}")
+    out.line(f"docker  {agent.get('docker') or '?'}")
     out.line(f"proxy   {(agent.get('proxy') or {}).get('version') or '?'}")
     if agent.get("version") != __version__:
         out.warn("the agent runs another version than this command: restart it")

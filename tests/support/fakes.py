@@ -1,0 +1,351 @@
+"""The core's ports in memory, over `support.world`; the store is the real one.
+
+They promise what `cove.ports` promises; tests/contract holds them to what the real parts do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any
+
+from cove.errors import PlatformError, Refused
+from cove.model.app import Health
+from cove.ports import (
+    ContainerFacts,
+    EngineInfo,
+    Exit,
+    ImageFacts,
+    Listener,
+    LogLine,
+    Platform,
+    ProbeResult,
+    Progress,
+    ProxyRoutes,
+    Store,
+)
+from cove.render.naming import (
+    LABEL_APP,
+    LABEL_INSTANCE,
+    LABEL_RELEASE,
+    LABEL_SERVICE,
+    Naming,
+)
+
+from support.world import Box, World
+
+
+def platform(world: World, naming: Naming, store: Store) -> Platform:
+    """Every port, over one world."""
+    return Platform(
+        engine=FakeEngine(world, naming),
+        composer=FakeComposer(world, naming),
+        proxy=FakeProxy(world),
+        probe=FakeProbe(world),
+        host=FakeHost(world),
+        certificates=FakeCertificates(world),
+        store=store,
+    )
+
+
+class FakeEngine:
+    def __init__(self, world: World, naming: Naming) -> None:
+        self.world = world
+        self.naming = naming
+
+    async def info(self) -> EngineInfo:
+        return EngineInfo(version="27.0.1", api_version="1.46", architecture="amd64", root="/docker")
+
+    async def image(self, reference: str) -> ImageFacts | None:
+        return self.world.images.get(reference)
+
+    async def pull(self, reference: str, platform: str, progress: Progress) -> None:
+        await self.world.effect("pull")
+        found = self.world.registry.get(reference)
+        if found is None:
+            raise Refused(f"{reference} does not exist", code="image-missing")
+        progress(found.size, found.size, "done")
+        for name in (reference, found.id, *found.digests):
+            self.world.images[name] = found
+
+    async def tag(self, image_id: str, reference: str) -> None:
+        await self.world.effect("tag")
+        self.world.images[reference] = self.world.images[image_id]
+        self.world.moment("tag", "after")
+
+    async def untag(self, reference: str) -> None:
+        await self.world.effect("untag")
+        self.world.images.pop(reference, None)
+        self.world.moment("untag", "after")
+
+    async def containers(self, app: str = "") -> tuple[ContainerFacts, ...]:
+        if self.world.dead:
+            self.world.moment("containers", "before")
+        return tuple(self._facts(b) for b in self.world.boxes.values() if app in ("", b.app))
+
+    async def start(self, container_id: str) -> None:
+        await self.world.effect("start")
+        box = self.world.boxes.get(container_id)
+        if box is not None:
+            self.world.start(box)
+        self.world.moment("start", "after")
+
+    async def stop(self, container_id: str, grace: float) -> None:
+        await self.world.effect("stop")
+        box = self.world.boxes.get(container_id)
+        if box is not None:
+            self.world.stop(box)
+        self.world.moment("stop", "after")
+
+    async def remove(self, container_id: str) -> None:
+        await self.world.effect("remove")
+        box = self.world.boxes.get(container_id)
+        if box is not None:
+            self.world.remove(box)
+        self.world.moment("remove", "after")
+
+    async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]:
+        ended = [self.world.boxes[i] for i in container_ids if i in self.world.boxes]
+        return tuple(
+            Exit(box.started_at, box.behaviour.exit_code, box.behaviour.oom)
+            for box in ended
+            if box.state == "exited"
+        )
+
+    async def tail(self, container_id: str, lines: int) -> tuple[str, ...]:
+        box = self.world.boxes.get(container_id)
+        return box.behaviour.log[-lines:] if box else ()
+
+    async def logs(
+        self, facts: ContainerFacts, *, since: float, tail: int, follow: bool
+    ) -> AsyncIterator[LogLine]:
+        box = self.world.boxes.get(facts.id)
+        lines = box.behaviour.log if box else ()
+        for text in lines if tail < 0 else lines[max(0, len(lines) - tail) :]:
+            yield LogLine(
+                at=facts.started_at,
+                service=facts.service,
+                release=facts.release,
+                stream="stdout",
+                text=text,
+            )
+
+    async def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
+        for facts in await self.containers(app):
+            yield facts
+
+    async def subnets(self) -> tuple[str, ...]:
+        return tuple(self.world.networks.values())
+
+    async def has_network(self, app: str) -> bool:
+        return self.naming.network(app) in self.world.networks
+
+    async def ensure_network(self, app: str, subnet: str) -> None:
+        await self.world.effect("ensure_network")
+        self.world.networks.setdefault(self.naming.network(app), subnet)
+        self.world.moment("ensure_network", "after")
+
+    async def remove_network(self, app: str) -> None:
+        await self.world.effect("remove_network")
+        if any(box.state == "running" for box in self.world.of(app)):
+            raise PlatformError("network has active endpoints", code="docker")
+        self.world.networks.pop(self.naming.network(app), None)
+        self.world.moment("remove_network", "after")
+
+    async def volumes(self, app: str) -> tuple[str, ...]:
+        wanted = {LABEL_INSTANCE: self.naming.prefix, LABEL_APP: app}
+        return tuple(n for n, labels in self.world.volumes.items() if wanted.items() <= labels.items())
+
+    async def remove_volume(self, name: str) -> None:
+        await self.world.effect("remove_volume")
+        self.world.volumes.pop(name, None)
+        self.world.moment("remove_volume", "after")
+
+    def _facts(self, box: Box) -> ContainerFacts:
+        self.world.settle(box)
+        what = box.behaviour
+        ended = box.state == "exited"
+        return ContainerFacts(
+            id=box.id,
+            name=box.name,
+            app=box.app,
+            service=box.service,
+            release=box.release,
+            state=box.state,
+            exit_code=what.exit_code if ended else 0,
+            oom_killed=ended and what.oom,
+            pid=box.pid if box.state == "running" else 0,
+            started_at=box.started_at,
+            health="unhealthy" if what.unhealthy else "",
+            image_id=box.image,
+        )
+
+
+class FakeComposer:
+    def __init__(self, world: World, naming: Naming) -> None:
+        self.world = world
+        self.naming = naming
+
+    async def write(self, app: str, document: Mapping[str, Any]) -> None:
+        await self.world.effect("write")
+        self.world.files[app] = dict(document)
+        self.world.moment("write", "after")
+
+    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+        document = self.world.files.get(app)
+        if document is None:
+            raise PlatformError("there is no project file", code="compose")
+        for name in names:
+            await self.world.effect(f"up {name}")
+            self._volumes(document, document["services"][name])
+            self.world.start(self._box(app, name, document["services"][name], env))
+            self.world.moment(f"up {name}", "after")
+
+    async def discard(self, app: str) -> None:
+        await self.world.effect("discard")
+        self.world.files.pop(app, None)
+        self.world.moment("discard", "after")
+
+    async def settle(self, app: str) -> None:
+        """Nothing outlives an agent here."""
+
+    def _box(self, app: str, name: str, service: dict[str, Any], env: Mapping[str, str]) -> Box:
+        for box in self.world.of(app):
+            if box.service == name:
+                return box
+        address = service["networks"]["app"]["ipv4_address"]
+        self._check_free(address)
+        image = self.world.images.get(service["image"])
+        if image is None:
+            raise PlatformError(f"no such image: {service['image']}", code="compose")
+        labels = service["labels"]
+        return self.world.create(
+            name=f"{self.naming.project(app)}-{name}-1",
+            app=labels[LABEL_APP],
+            service=name,
+            release=int(labels[LABEL_RELEASE]),
+            image=image.id,
+            address=address,
+            labels={**labels, "of": labels[LABEL_SERVICE]},
+            environment=filled(service["environment"], env),
+            behaviour=self.world.behaviours[image.id],
+        )
+
+    def _check_free(self, address: str) -> None:
+        if any(address in {b.address, *b.extra} for b in self.world.boxes.values()):
+            raise PlatformError(f"Address {address} is already in use", code="compose")
+
+    def _volumes(self, document: Mapping[str, Any], service: dict[str, Any]) -> None:
+        for mount in service["volumes"]:
+            if mount["type"] == "volume":
+                volume = document["volumes"][mount["source"]]
+                self.world.volumes.setdefault(volume["name"], dict(volume["labels"]))
+
+
+def filled(environment: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
+    """What Compose makes of variables, for the forms cove writes; PlatformError for unknown ones."""
+    found = {}
+    for key, value in environment.items():
+        if value.startswith("${"):
+            if value[2:-1] not in env:
+                raise PlatformError(f"{value} is not set", code="compose")
+            found[key] = env[value[2:-1]]
+        else:
+            found[key] = value.replace("$$", "$")
+    return found
+
+
+class FakeProxy:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.refusal = ""  # what it says to every new route
+
+    async def publish(self, app: str, routes: ProxyRoutes) -> None:
+        await self.world.effect("publish")
+        if self.refusal:
+            raise PlatformError(f"the proxy refused: {self.refusal}", code="proxy-refused")
+        before = self.world.routes.get(app)
+        self.world.routes[app] = routes
+        try:
+            self.world.moment("publish", "after")
+        except PlatformError:
+            self._restore(app, before)
+            raise
+
+    async def withdraw(self, app: str) -> None:
+        await self.world.effect("withdraw")
+        self.world.routes.pop(app, None)
+        self.world.moment("withdraw", "after")
+
+    def _restore(self, app: str, before: ProxyRoutes | None) -> None:
+        if before is None:
+            self.world.routes.pop(app, None)
+        else:
+            self.world.routes[app] = before
+
+
+class FakeProbe:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def check(self, address: str, port: int, health: Health, host: str) -> ProbeResult:
+        if self.world.box_at(address, port) is None:
+            return ProbeResult(ready=False, detail=f"nothing listens on port {port}")
+        return ProbeResult(ready=True)
+
+
+class FakeHost:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def connections(self, endpoints: Iterable[tuple[str, int]]) -> int:
+        return self.world.connections(endpoints)
+
+    def listeners(self, pid: int) -> tuple[Listener, ...]:
+        box = next((b for b in self.world.boxes.values() if b.pid == pid), None)
+        if box is None or box.behaviour.listens_on < 0:
+            return ()
+        address = "127.0.0.1" if box.behaviour.loopback else "0.0.0.0"
+        return (Listener("127.0.0.11", 40000), Listener(address, box.behaviour.listens_on or 8000))
+
+    def disk_free(self, path: str) -> int:
+        return self.world.free_disk
+
+    def memory_available(self) -> int:
+        return self.world.free_memory
+
+    def memory_used(self, pid: int) -> int:
+        return self.world.used_memory
+
+    async def add_address(self, pid: int, address: str, prefix: int) -> None:
+        await self.world.effect("add_address")
+        self._box(pid).extra.add(address)
+        self.world.admit(address)
+        self.world.moment("add_address", "after")
+
+    async def remove_address(self, pid: int, address: str, prefix: int) -> None:
+        await self.world.effect("remove_address")
+        box = self._box(pid)
+        if address in box.extra:
+            self.world.look()
+            box.extra.discard(address)
+            self.world.cut({address}, f"{address} was taken away")
+        self.world.moment("remove_address", "after")
+
+    def port_holder(self, port: int) -> str:
+        return self.world.port_holders.get(port, "")
+
+    def _box(self, pid: int) -> Box:
+        for box in self.world.boxes.values():
+            if box.pid == pid and box.state == "running":
+                return box
+        raise PlatformError(f"there is no process {pid}", code="hold-address")
+
+
+class FakeCertificates:
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    async def ensure(self, domains: Sequence[str]) -> None:
+        await self.world.effect("certify")
+        self.world.certified.update(domains)
+        self.world.moment("certify", "after")

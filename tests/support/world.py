@@ -1,0 +1,298 @@
+"""A machine in memory: containers with addresses, and a proxy whose routes lead to them.
+
+The fakes of `support.fakes` act on it. It knows what a request would get at any moment, and
+notes in `incidents` whenever one would have been lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from cove.errors import PlatformError
+from cove.ports import ContainerState, ImageFacts, ProxyRoutes
+
+EPOCH = 1_000_000_000.0
+# A held request tries again after at most twice its first interval of 200 ms, and half as much.
+RETRY_WITHIN = 0.6
+Act = Literal["before", "after"]
+
+
+class Killed(BaseException):
+    """The agent's process is gone: nothing of it runs any more."""
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What containers of an image do once they run; times in seconds."""
+
+    ready_after: float = 0.0
+    exits_after: float = -1.0  # negative: never
+    exit_code: int = 1
+    oom: bool = False
+    unhealthy: bool = False
+    listens_on: int = 0  # 0: the port it is asked on; negative: none
+    loopback: bool = False
+    log: tuple[str, ...] = ("hello", "goodbye")
+
+
+@dataclass
+class Box:
+    """A container."""
+
+    id: str
+    name: str
+    app: str
+    service: str
+    release: int
+    image: str
+    address: str
+    labels: dict[str, str]
+    environment: dict[str, str]
+    behaviour: Behaviour
+    state: ContainerState = "created"
+    pid: int = 0
+    started_at: float = 0.0
+    extra: set[str] = field(default_factory=set)
+
+
+class World:
+    """Everything outside the agent's process; survives its death."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, ImageFacts] = {}  # by reference and by id
+        self.registry: dict[str, ImageFacts] = {}
+        self.behaviours: dict[str, Behaviour] = {}  # by image id
+        self.boxes: dict[str, Box] = {}
+        self.networks: dict[str, str] = {}
+        self.volumes: dict[str, dict[str, str]] = {}  # full name -> labels
+        self.files: dict[str, dict[str, Any]] = {}
+        self.routes: dict[str, ProxyRoutes] = {}
+        self.certified: set[str] = set()
+        self.request_seconds = 0.4  # how long every request takes; there is always one under way
+        self.free_disk = 100 << 30
+        self.free_memory = 8 << 30
+        self.used_memory = 50 << 20
+        self.port_holders: dict[int, str] = {}
+        self.incidents: list[str] = []
+        self.moments: list[str] = []
+        self.on_moment: Callable[[int, str, Act], None] | None = None
+        self.dead = False
+        self._ids = count(1)
+        self._last: dict[tuple[str, int], float] = {}  # when a request last went there
+        self._admitted: dict[str, float] = {}
+
+    # --- what a request meets
+
+    def now(self) -> float:
+        """Seconds since the epoch; the loop's clock."""
+        try:
+            return EPOCH + asyncio.get_running_loop().time()
+        except RuntimeError:
+            return EPOCH
+
+    def box_at(self, address: str, port: int) -> Box | None:
+        """Who accepts connections at an address and port."""
+        for box in self.boxes.values():
+            if address in {box.address, *box.extra} and self.listens(box, port):
+                return box
+        return None
+
+    def listens(self, box: Box, port: int) -> bool:
+        """Whether the app in a container accepts connections on a port."""
+        self.settle(box)
+        what = box.behaviour
+        if box.state != "running" or what.loopback or what.listens_on < 0:
+            return False
+        late = self.now() - box.started_at < what.ready_after
+        return not late and what.listens_on in (0, port)
+
+    def answers(self, app: str) -> frozenset[str]:
+        """What requests to an app get now: `r3`, `held`, `dead`, or `none` without routes."""
+        routes = self.routes.get(app)
+        if routes is None or not routes.services:
+            return frozenset({"none"})
+        return frozenset(
+            self._answer(routes, service, url)
+            for service, urls in routes.services.items()
+            for url in urls
+        )
+
+    def _answer(self, routes: ProxyRoutes, service: str, url: str) -> str:
+        box = self.box_at(*_endpoint(url))
+        if box is not None:
+            return f"r{box.release}"
+        http = routes.document["http"]
+        middlewares = http.get("middlewares", {})
+        routers = [r for r in http["routers"].values() if r["service"] == service]
+        held = all(
+            any("retry" in middlewares[name] for name in router.get("middlewares", ()))
+            for router in routers
+        )
+        return "held" if held else "dead"
+
+    def connections(self, endpoints: Iterable[tuple[str, int]]) -> int:
+        """How many requests are under way to the endpoints."""
+        self.look()
+        return sum(self._under_way(endpoint) for endpoint in endpoints)
+
+    def _under_way(self, endpoint: tuple[str, int]) -> bool:
+        return self.now() - self._last.get(endpoint, -1.0) < self.request_seconds
+
+    def look(self) -> None:
+        """Notes where requests go at this moment, and which would be lost."""
+        for app, routes in self.routes.items():
+            for urls in routes.services.values():
+                for endpoint in map(_endpoint, urls):
+                    if self.box_at(*endpoint) is not None:
+                        self._last[endpoint] = self.now()
+            if "dead" in self.answers(app):
+                self._incident(f"the routes of {app} lead to nobody")
+
+    def cut(self, addresses: Iterable[str], what: str) -> None:
+        """Notes the requests that end because nobody has these addresses any more."""
+        gone = set(addresses)
+        for endpoint in list(self._last):
+            if endpoint[0] in gone and self._under_way(endpoint):
+                self._incident(f"{what} with a request under way")
+        for address in gone & self._admitted.keys():
+            if self.now() - self._admitted.pop(address) < RETRY_WITHIN:
+                self._incident(f"{what} before a held request had tried again")
+
+    def admit(self, address: str) -> None:
+        """Somebody answers at an address where requests may wait."""
+        held = {_endpoint(u)[0] for r in self.routes.values() for us in r.services.values() for u in us}
+        if address in held:
+            self._admitted[address] = self.now()
+
+    def _incident(self, text: str) -> None:
+        where = self.moments[-1] if self.moments else "the beginning"
+        self.incidents.append(f"{text} (after {where})")
+
+    # --- containers
+
+    def settle(self, box: Box) -> None:
+        """Lets time act on a container."""
+        what = box.behaviour
+        if box.state == "running" and 0 <= what.exits_after <= self.now() - box.started_at:
+            box.state = "exited"
+            box.extra.clear()
+
+    def create(self, **given: Any) -> Box:
+        """A new container, not started."""
+        box = Box(id=f"c{next(self._ids)}", **given)
+        self.boxes[box.id] = box
+        return box
+
+    def start(self, box: Box) -> None:
+        """Starts a container, unless it runs."""
+        self.settle(box)
+        if box.state == "running":
+            return
+        box.state, box.pid, box.started_at = "running", 1000 + next(self._ids), self.now()
+
+    def stop(self, box: Box) -> None:
+        """Ends its process."""
+        self.look()
+        if box.state == "running":
+            box.state, box.pid = "exited", 0
+            self.cut({box.address, *box.extra}, f"{box.name} stopped")
+            box.extra.clear()
+
+    def remove(self, box: Box) -> None:
+        """Ends and deletes it."""
+        self.stop(box)
+        self.boxes.pop(box.id, None)
+
+    def reboot(self) -> None:
+        """The machine starts again: Docker starts what was not stopped, the proxy its files."""
+        self._last.clear()
+        self._admitted.clear()
+        for box in self.boxes.values():
+            box.extra.clear()
+            if box.state == "running":
+                box.state = "exited"
+                self.start(box)
+
+    def of(self, app: str) -> list[Box]:
+        """The containers of an app."""
+        return [box for box in self.boxes.values() if box.app == app]
+
+    # --- faults
+
+    def moment(self, name: str, act: Act) -> None:
+        """One point at which the agent may fail or die; told before and after each effect."""
+        if self.dead:
+            raise Killed
+        self.moments.append(f"{name} ({act})")
+        self.look()
+        if self.on_moment is not None:
+            self.on_moment(len(self.moments) - 1, name, act)
+
+    async def effect(self, name: str) -> None:
+        """The point before a change; takes a moment of time, in which one can cancel."""
+        self.moment(name, "before")
+        await asyncio.sleep(0.01)
+        if self.dead:
+            raise Killed
+
+    def image(self, reference: str, number: int, **given: Any) -> ImageFacts:
+        """An image that lies on this machine, its behaviour given by `Behaviour`'s fields."""
+        facts = image_facts(reference, number)
+        self.images[reference] = self.images[facts.id] = facts
+        self.behaviours[facts.id] = Behaviour(**given)
+        return facts
+
+    def snapshot(self) -> dict[str, object]:
+        """What must be the same before and after a rollout that was undone."""
+        return {
+            "containers": Counter(
+                (b.service, b.release, b.state, b.address, frozenset(b.extra))
+                for b in self.boxes.values()
+            ),
+            "networks": dict(self.networks),
+            "volumes": set(self.volumes),
+            "files": {app: sorted(d["services"]) for app, d in self.files.items()},
+            "routes": {app: dict(r.services) for app, r in self.routes.items()},
+        }
+
+
+def image_facts(reference: str, number: int, **given: Any) -> ImageFacts:
+    """An image as Docker would describe it."""
+    settings: dict[str, Any] = {
+        "id": f"sha256:{number:064x}",
+        "digests": (),
+        "tags": (reference,),
+        "ports": (8000,),
+        "volumes": (),
+        "architecture": "amd64",
+        "os": "linux",
+        "size": 1 << 20,
+    }
+    return ImageFacts(**{**settings, **given})
+
+
+def failing(at: int, act: Act, error: Callable[[], Exception]) -> Callable[[int, str, Act], None]:
+    """Raises once, at the given moment if it is of that kind."""
+    left: Iterator[int] = iter((1,))
+
+    def on_moment(index: int, name: str, when: Act) -> None:
+        if index == at and when == act and next(left, 0):
+            raise error()
+
+    return on_moment
+
+
+def broken() -> PlatformError:
+    """A part of the platform that does not do its work."""
+    return PlatformError("Docker refused: out of luck", code="docker")
+
+
+def _endpoint(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 80

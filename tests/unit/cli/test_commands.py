@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from cove.cli.commands import certs
+from cove.cli.commands.logs import Printer
+from cove.cli.options import Settings
+from cove.cli.output import Output
+
+from support.calling import Cove
+from support.fake_agent import VERSION, FakeAgent
+
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "state": "running",
+    "release": 12,
+    "image": "ghcr.io/acme/shop:1.4",
+    "digest": "sha256:0123456789abcdef0123",
+    "urls": ["https://shop.example", "https://www.shop.example"],
+    "since": time.time() - 7300,
+    "problem": "",
+    "source": "desk:/srv/shop.yml",
+    "rollout": None,
+    "replicas": [
+        {
+            "name": "shop-r12",
+            "release": 12,
+            "state": "running",
+            "address": "10.90.0.3",
+            "started_at": time.time() - 61,
+            "restarts": 2,
+            "health": "healthy",
+        }
+    ],
+    "volumes": ["shop_uploads"],
+    "routes": [{"url": "https://shop.example", "target": "shop:8000", "tls": "auto"}],
+}
+
+
+def serve(agent: FakeAgent, *apps: dict[str, Any]) -> None:
+    """Makes these the agent's apps."""
+    agent.answers["GET", "/v1/apps"] = (200, {"apps": list(apps)})
+    for app in apps:
+        agent.answers["GET", f"/v1/apps/{app['name']}"] = (200, {"app": app})
+
+
+def test_status_is_one_line_per_app(cove: Cove, agent: FakeAgent) -> None:
+    """Name, state, release, image, first URL and how long."""
+    serve(agent, SHOP, {**SHOP, "name": "blog", "urls": [], "release": 0, "image": ""})
+    assert cove("status") == 0
+    lines = [line.split("  ") for line in cove.out.splitlines()]
+    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
+    assert cells == [
+        ["APP", "STATE", "RELEASE", "IMAGE", "URL", "SINCE"],
+        [
+            "shop",
+            "running",
+            "12",
+            "ghcr.io/acme/shop:1.4",
+            "https://shop.example (+1)",
+            "2 h ago",
+        ],
+        ["blog", "running", "-", "-", "-", "2 h ago"],
+    ]
+
+
+def test_status_tells_problems_and_rollouts_below(cove: Cove, agent: FakeAgent) -> None:
+    """What is wrong has its own line; a rollout under way says how to follow it."""
+    rollout = {"app": "shop", "kind": "deploy", "by": "ann@desk"}
+    serve(agent, {**SHOP, "problem": "1 of 2 replicas is down", "rollout": rollout})
+    assert cove("status") == 0
+    assert "shop: 1 of 2 replicas is down" in cove.out
+    assert "a deploy by ann@desk is under way; cove attach shop" in cove.err
+
+
+def test_status_of_nothing_tells_how_to_begin(cove: Cove, agent: FakeAgent) -> None:
+    """The empty state names the next command."""
+    assert cove("status") == 0
+    assert cove.out == "no apps yet\n"
+    assert "cove deploy --image nginx" in cove.err
+
+
+def test_status_in_depth(cove: Cove, agent: FakeAgent) -> None:
+    """One app shows its image's digest, routes, volumes, file and containers."""
+    serve(agent, SHOP)
+    assert cove("status", "shop") == 0
+    for shown in (
+        "release 12, since 2 h ago",
+        "ghcr.io/acme/shop:1.4  0123456789ab",
+        "https://shop.example to shop:8000  (tls: auto)",
+        "shop_uploads",
+        "desk:/srv/shop.yml",
+        "shop-r12",
+        "10.90.0.3",
+        "healthy",
+        "1 min ago",
+    ):
+        assert shown in cove.out
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("stopped", "cove start shop"), ("down", "cove logs shop")]
+)
+def test_status_of_an_app_that_does_not_run_names_the_next_command(
+    cove: Cove, agent: FakeAgent, state: str, said: str
+) -> None:
+    """A state that calls for something says for what."""
+    serve(agent, {**SHOP, "state": state})
+    assert cove("status", "shop") == 0
+    assert said in cove.err
+
+
+def test_history_lists_releases(cove: Cove, agent: FakeAgent) -> None:
+    """Newest first, as the agent has them, with who, why and what failed."""
+    release = {
+        "number": 2,
+        "status": "failed",
+        "image": "shop:2",
+        "digest": "sha256:0123456789abcdef",
+        "created_at": time.time() - 5,
+        "by": "ann@desk",
+        "why": "faster",
+        "error": "exited with status 1\nmore",
+    }
+    old = {**release, "number": 1, "status": "superseded", "error": "", "why": ""}
+    agent.answers["GET", "/v1/apps/shop/releases"] = (200, {"releases": [release, old]})
+    assert cove("history", "shop") == 0
+    _, first, second = cove.out.splitlines()
+    assert first.split()[:2] == ["2", "failed"]
+    for shown in ("ann@desk", "shop:2@0123456789ab", "faster", "exited with status 1"):
+        assert shown in first
+    assert "more" not in first
+    assert second.startswith("1 ")
+    assert "cove rollback shop RELEASE" in cove.err
+
+
+def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None:
+    """What would happen, why, and that nothing did."""
+    agent.answers["POST", "/v1/plan"] = (
+        200,
+        {
+            "app": "shop",
+            "release": 13,
+            "release_now": 12,
+            "operations": [
+                {"title": "start shop-r13", "cause": "the image changed"},
+                {"title": "stop shop-r12", "cause": "release 13 serves"},
+            ],
+            "notes": ["the volume stays"],
+            "urls": ["https://shop.example"],
+        },
+    )
+    assert cove("plan", "--image", "shop:2") == 0
+    assert cove.out.splitlines() == [
+        "shop: release 12 → 13",
+        "   1. start shop-r13  the image changed",
+        "   2. stop shop-r12   release 13 serves",
+        "  • the volume stays",
+        "  → https://shop.example",
+    ]
+    assert cove.err == "nothing was changed\n"
+
+
+def line(text: str, service: str = "shop", release: int = 12) -> dict[str, Any]:
+    """One line of an app's log."""
+    return {"at": 1.0, "service": service, "release": release, "stream": "stdout", "text": text}
+
+
+def test_logs_of_one_container_are_just_its_lines(cove: Cove, agent: FakeAgent) -> None:
+    """Nothing is put before the lines of an only container; the last 100 are asked for."""
+    serve(agent, SHOP)
+    agent.streams["/v1/apps/shop/logs"] = [[line("one"), line("two")]]
+    assert cove("logs", "shop") == 0
+    assert cove.out == "one\ntwo\n"
+    assert agent.bodies("GET", "/v1/apps/shop/logs") == [{"follow": "0", "tail": "100"}]
+
+
+def test_logs_of_several_say_whose_line_it_is(cove: Cove, agent: FakeAgent) -> None:
+    """Service and release stand before each line."""
+    serve(agent, {**SHOP, "replicas": SHOP["replicas"] * 2})
+    agent.streams["/v1/apps/shop/logs"] = [[line("one"), line("two", "db", 0)]]
+    assert cove("logs", "shop") == 0
+    assert cove.out == "shop/r12 │ one\ndb/r0 │ two\n"
+
+
+def test_a_release_that_joins_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the first line of another release on, the lines say whose they are."""
+    printer = Printer(Output(Settings()), prefixed=False)
+    for release in (12, 13, 12):
+        printer.show(line("x", release=release))
+    assert capsys.readouterr().out == "x\nshop/r13 │ x\nshop/r12 │ x\n"
+
+
+def test_logs_in_json_are_an_object_per_line(cove: Cove, agent: FakeAgent) -> None:
+    """A stream for scripts, each line carrying the version."""
+    agent.streams["/v1/apps/shop/logs"] = [[line("one")]]
+    assert cove("logs", "shop", "--json") == 0
+    assert cove.answer == {"v": 1, **line("one")}
+
+
+@pytest.mark.parametrize(
+    ("words", "query"),
+    [
+        (("-n", "5"), {"follow": "0", "tail": "5"}),
+        (("--since", "1970-01-01T00:01:00+00:00"), {"follow": "0", "tail": "-1", "since": "60.0"}),
+        (("-f",), {"follow": "1", "tail": "100"}),
+    ],
+)
+def test_logs_ask_for_what_was_asked(
+    cove: Cove, agent: FakeAgent, words: tuple[str, ...], query: dict[str, str]
+) -> None:
+    """Options become the query; with --since there is no limit but time."""
+    serve(agent, SHOP)
+    agent.streams["/v1/apps/shop/logs"] = [[line("one")]]
+    assert cove("logs", "shop", *words) == 0
+    assert agent.bodies("GET", "/v1/apps/shop/logs") == [query]
+
+
+def test_certs_shows_what_ends_when(cove: Cove, agent: FakeAgent) -> None:
+    """A row per domain, and what to do about an authority that is not trusted."""
+    ends = time.time() + 40.5 * 86400
+    agent.answers["GET", "/v1/certs"] = (
+        200,
+        {
+            "certs": [
+                {
+                    "domain": "a.localhost",
+                    "issuer": "cove",
+                    "not_after": ends,
+                    "app": "a",
+                    "state": "valid",
+                }
+            ],
+            "ca": {"pem": "PEM\n", "trusted": False, "path": "/x"},
+        },
+    )
+    assert cove("certs") == 0
+    assert "in 40 days" in cove.out
+    assert "cove certs trust" in cove.err
+    assert cove("certs", "ca") == 0
+    assert cove.out == "PEM\n"
+
+
+def test_certs_ca_without_an_authority_says_when_there_will_be_one(
+    cove: Cove, agent: FakeAgent
+) -> None:
+    """No PEM is an error with a hint, not an empty line."""
+    agent.answers["GET", "/v1/certs"] = (200, {"certs": [], "ca": {}})
+    assert cove("certs", "ca") == 1
+    assert ".localhost" in cove.err
+
+
+def test_certs_trust_installs_the_authority_under_the_instances_name(
+    cove: Cove, agent: FakeAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two instances on one machine do not overwrite each other's."""
+    installed: list[tuple[str, str]] = []
+
+    def install(pem: str, name: str) -> str:
+        installed.append((pem, name))
+        return "/trusted/here.crt"
+
+    monkeypatch.setattr("cove.adapters.localca.trust.install_trust", install)
+    agent.answers["GET", "/v1/certs"] = (200, {"certs": [], "ca": {"pem": "PEM"}})
+    assert cove("certs", "trust") == 0
+    assert installed == [("PEM", VERSION["instance"])]
+    assert "/trusted/here.crt" in cove.out
+    assert certs.command.name
+
+
+def test_down_without_an_agent_is_no_error(cove: Cove) -> None:
+    """What was asked for is so already."""
+    assert cove("down") == 0
+    assert cove.out == "cove is not running\n"
+
+
+@pytest.mark.parametrize("apps", [False, True])
+def test_down_tells_what_keeps_running(cove: Cove, agent: FakeAgent, apps: bool) -> None:
+    """Containers outlive the platform unless --apps was given; that is said."""
+    serve(agent, SHOP, {**SHOP, "name": "idle", "state": "stopped"})
+
+    def shut_down(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        (cove.data_dir / "agent.sock").unlink()
+        return 202, {}
+
+    agent.answers["POST", "/v1/shutdown"] = shut_down
+    assert cove("down", *(["--apps"] if apps else [])) == 0
+    assert agent.bodies("POST", "/v1/shutdown") == [{"proxy": True, "apps": apps}]
+    assert ("shop" in cove.err) is not apps
+    assert "idle" not in cove.err
+
+
+def test_up_with_an_agent_running_says_so(cove: Cove, agent: FakeAgent) -> None:
+    """In either form it is no error, and nothing is started."""
+    for words in (("up",), ("up", "-d"), ("up", "-d", "--http-port", "80")):
+        assert cove(*words) == 0
+        assert "already running, on ports 80 and 443" in cove.out
+
+
+def test_up_with_other_ports_than_the_running_agents_is_refused(
+    cove: Cove, agent: FakeAgent
+) -> None:
+    """Exit code 2, and the way to change them."""
+    assert cove("up", "-d", "--http-port", "8080") == 2
+    assert "cove down" in cove.err
+
+
+def test_up_needs_a_data_directory_it_can_write(cove: Cove) -> None:
+    """A path that cannot be is an error, not a traceback."""
+    (cove.data_dir / "file").write_text("")
+    assert cove("--data-dir", str(cove.data_dir / "file" / "below"), "up") == 1
+    assert "cannot write to" in cove.err
