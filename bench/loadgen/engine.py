@@ -121,7 +121,7 @@ class Load:
         if reason:
             self.report.fail(self._failure(exchange, reason, now))
         else:
-            self.report.succeed(now - exchange.due, exchange.version)
+            self.report.succeed(now - exchange.due, exchange.version, exchange.template.delay)
         if not self._under_way:
             self._all_ended.set()
 

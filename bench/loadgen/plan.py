@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import random
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -100,6 +100,7 @@ class Template:
     digest: str  # of the body, as the answer must repeat it; "" when it need not
     wire: bytes  # the whole request as HTTP/1.1
     headers: tuple[tuple[str, str], ...]  # the head as HTTP/2
+    delay: float = 0.0  # seconds the answer was asked to take
 
 
 class Requests:
@@ -113,8 +114,8 @@ class Requests:
         self._weights = [mix.get, mix.get + mix.sleep]
         self._get = self._template("GET", mix.path)
         self._sleeps = [
-            self._template("GET", f"/sleep?s={1 + step / (SLEEP_KINDS - 1):.2f}")
-            for step in range(SLEEP_KINDS)
+            replace(self._template("GET", f"/sleep?s={delay:.2f}"), delay=delay)
+            for delay in (1 + step / (SLEEP_KINDS - 1) for step in range(SLEEP_KINDS))
         ]
         self._echoes = [
             self._template("POST", "/echo", self._random.randbytes(size))

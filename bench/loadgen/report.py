@@ -38,6 +38,7 @@ class Report:
     reasons: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
+    longest_wait: float = 0.0  # the worst latency of a success beyond the delay it asked for
     failures: list[Failure] = field(default_factory=list)  # the first KEPT_FAILURES
     first_failure: float | None = None
     last_failure: float | None = None
@@ -65,10 +66,11 @@ class Report:
         """Microseconds of processor time for each request."""
         return self.cpu_seconds / self.sent * 1e6 if self.sent else 0.0
 
-    def succeed(self, latency: float, version: str) -> None:
-        """Count one whole, correct answer."""
+    def succeed(self, latency: float, version: str, delay: float = 0.0) -> None:
+        """Count one whole, correct answer, and the delay in seconds that it asked for."""
         self.ok += 1
         self.latencies.append(latency)
+        self.longest_wait = max(self.longest_wait, latency - delay)
         if version:
             self.versions[version] += 1
 
@@ -100,6 +102,7 @@ class Report:
                 name: round(self.percentile(share) * 1000, 2)
                 for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
             },
+            "longest_wait_ms": round(self.longest_wait * 1000, 2),
             "first_failure_s": self.first_failure,
             "last_failure_s": self.last_failure,
             "failures": [vars(failure) for failure in self.failures],

@@ -56,10 +56,10 @@ def _told(view: ProxyView) -> str:
 
 
 async def _sweep(parts: Parts) -> None:
+    for app in sorted(parts.rollouts.unsettled):
+        await recovery.restore(app, parts.rollouts)
     for record in parts.store.apps():
-        if parts.rollouts.active(record.name) is None:
-            work = parts.rollouts.work(record.name, recovery.told)
-            await recovery.sweep(record, work)
+        await recovery.sweep(record.name, parts.rollouts)
 
 
 async def _renew(parts: Parts) -> None:
@@ -69,5 +69,5 @@ async def _renew(parts: Parts) -> None:
     await parts.authority.ensure(due)
     for record in parts.store.apps():
         # The proxy reads a certificate again only when the routes that name it are written.
-        if record.live and not record.stopped and parts.rollouts.active(record.name) is None:
-            await recovery.restore(record, parts.rollouts)
+        if record.live and not record.stopped:
+            await recovery.restore(record.name, parts.rollouts)

@@ -283,7 +283,7 @@ def kept_running(settings: Settings) -> Check:
             f"have your boot scripts run {settings.command('up -d')}",
         )
     again = f"{settings.command('down')}, then {settings.command('up -d')}"
-    return _warn("restarts", "the agent runs in the foreground; a crash ends it", again)
+    return _warn("restarts", "nothing starts the agent again after a crash", again)
 
 
 def authority(settings: Settings) -> Iterator[Check]:

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,11 @@ from cove.errors import RemoteError, Unreachable
 
 SOCKET_NAME = "agent.sock"
 ANSWER_SECONDS = 60.0  # a plan asks registries for digests, which can be slow
+STARTING_SECONDS = 15.0  # an agent that recovers from a crash answers when it is done
+STARTING = "starting"  # the API's code for that
 SILENCE_SECONDS = 30.0  # a stream is kept alive every 10 s; three missed ones mean it is dead
+_CHUNK = 65536  # bytes read at once
+_RETRY = 0.2  # seconds
 _LONGEST_PATH = 100  # sockaddr_un.sun_path has 108 bytes on Linux (unix(7))
 
 
@@ -85,7 +90,7 @@ class Client:
     ) -> Iterator[dict[str, Any]]:
         """The objects of an NDJSON stream, until it ends; `silence` is the longest pause, in s."""
         with self._answer("GET", _with_query(path, query), None, silence) as response:
-            while line := response.readline():
+            for line in _lines(response):
                 if line.strip():
                     yield _object(line)
 
@@ -100,10 +105,18 @@ class Client:
         self, method: str, path: str, body: dict[str, Any] | None, timeout: float | None
     ) -> Iterator[http.client.HTTPResponse]:
         connection = UnixConnection(self.socket_path, timeout)
+        began = time.monotonic()
         try:
             with self._translating():
-                connection.connect()
-                yield _send(connection, method, path, body)
+                while (response := _send(connection, method, path, body)) is None:
+                    if time.monotonic() - began > STARTING_SECONDS:
+                        raise Unreachable(
+                            "the agent is still starting",
+                            code=STARTING,
+                            hint="try again in a moment",
+                        )
+                    time.sleep(_RETRY)
+                yield response
         finally:
             connection.close()
 
@@ -150,14 +163,29 @@ def _with_query(path: str, query: dict[str, object]) -> str:
 
 def _send(
     connection: http.client.HTTPConnection, method: str, path: str, body: dict[str, Any] | None
-) -> http.client.HTTPResponse:
+) -> http.client.HTTPResponse | None:
+    """The response; None where the agent, still starting, has not taken the request."""
     payload = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if payload is not None else {}
     connection.request(method, path, body=payload, headers=headers)
     response = connection.getresponse()
     if response.status >= http.HTTPStatus.BAD_REQUEST:
-        raise _refusal(response.status, response.read())
+        refusal = _refusal(response.status, response.read())
+        connection.close()  # the next request opens it anew
+        if refusal.specific_code == STARTING:
+            return None
+        raise refusal
     return response
+
+
+def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    # `readline` would take a stream that broke off for one that ended; `read1` raises
+    rest = b""
+    while data := response.read1(_CHUNK):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _refusal(status: int, body: bytes) -> RemoteError:

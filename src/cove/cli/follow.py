@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from cove.cli.client import Client
+from cove.cli.client import STARTING, Client
 from cove.cli.interrupts import Interrupts
 from cove.cli.options import Settings
 from cove.cli.output import Output
@@ -82,6 +82,8 @@ class Reader(threading.Thread):
             except Unreachable as error:
                 if error.specific_code == "not-permitted":
                     raise
+                if error.specific_code == STARTING:  # it recovers, perhaps from this very rollout
+                    deadline = time.monotonic() + PATIENCE
             now = time.monotonic()
             if not deadline or self._last > before or now - began > PATIENCE:
                 deadline = now + PATIENCE

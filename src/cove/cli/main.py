@@ -90,8 +90,9 @@ def _unknown(name: str) -> str:
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value and not context.resilient_parsing:
         from cove import __version__
+        from cove.cli.output import Output
 
-        click.echo(f"cove {__version__}")
+        Output(context.ensure_object(Settings)).line(f"cove {__version__}")
         context.exit()
 
 
@@ -114,7 +115,9 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
 def group(context: click.Context) -> None:
     """Prints the help where no command was given."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        from cove.cli.output import Output
+
+        Output(context.ensure_object(Settings)).line(context.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:

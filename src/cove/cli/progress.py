@@ -16,7 +16,7 @@ from cove.cli.output import Output
 from cove.cli.text import elapsed, safe, share
 from cove.model.events import Event
 
-FIRST_SIGN = 5.0  # seconds until a plain log says that an operation still runs
+FIRST_SIGN = 10.0  # seconds until a plain log says that an operation still runs
 NEXT_SIGNS = 30.0  # and how often afterwards
 
 

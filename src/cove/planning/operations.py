@@ -60,6 +60,7 @@ class HoldRequests(Operation, frozen=True, kw_only=True):
 
     release: int  # the one that serves now
     hold: dict[str, str]
+    candidate: int = 0  # the one whose ports they wait at
 
 
 class AdmitHeld(Operation, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ class AdmitHeld(Operation, frozen=True, kw_only=True):
 
     release: int
     hold: dict[str, str]
+    before: int = 0  # the release that rests meanwhile
 
 
 class Drain(Operation, frozen=True, kw_only=True):
@@ -176,7 +178,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """What a rollout will do, in order.
 
     Before `pivot` (the index of the operation that commits) a failure undoes what was begun, in
-    reverse; from it on the rollout only goes forward.
+    reverse; from it on the rollout only goes forward. -1: nothing is ever undone.
     """
 
     app: str

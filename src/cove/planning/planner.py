@@ -42,8 +42,14 @@ def replaced_in_order(spec: App) -> str:
     return "stop-first" if any(s.order == "stop-first" for s in spec.services) else "start-first"
 
 
-def plan_stop(release: Release) -> op.Plan:
-    """How an app comes to rest, its containers and data kept."""
+def plan_stop(release: Release, observed: Observed) -> op.Plan:
+    """How an app comes to rest, its containers and data kept.
+
+    One that rests already is only looked after: undoing that would start it.
+    """
+    asked = op.StopRelease(release=release.number, cause="a stop was asked for")
+    if observed.stopped:
+        return op.Plan(app=release.app, operations=(asked,), pivot=-1)
     steps: list[op.AnyOperation] = []
     if release.spec.routes:
         steps += [
@@ -52,22 +58,27 @@ def plan_stop(release: Release) -> op.Plan:
         ]
     steps += [
         op.RecordStopped(stopped=True, cause="it must stay down after a reboot too"),
-        op.StopRelease(release=release.number, cause="a stop was asked for"),
+        asked,
     ]
     return op.Plan(app=release.app, operations=tuple(steps), pivot=0, before=release.number)
 
 
 def plan_start(release: Release, observed: Observed) -> op.Plan:
-    """How a stopped app comes back as it was."""
-    kept = observed.of_release(release.number)
+    """How a stopped app comes back as it was.
+
+    One that is not stopped gets back what it lost, and nothing of it is ever taken away.
+    """
+    kept = {facts.service for facts in observed.of_release(release.number)}
     steps: list[op.AnyOperation] = [*_opening(observed)]
-    if kept:
+    if kept.issuperset(placement.name for placement in release.placements):
         steps.append(op.StartStopped(release=release.number, cause="a start was asked for"))
     else:
         steps.append(op.StartRelease(release=release.number, cause="its containers are gone"))
     steps.append(_ready(release, settle=True))
     if release.spec.routes:
         steps.append(_switch(release, None, {}))
+    if not observed.stopped:
+        return op.Plan(app=release.app, operations=tuple(steps), pivot=-1)
     steps.append(op.RecordStopped(stopped=False, cause="it shall run after a reboot too"))
     return op.Plan(
         app=release.app, operations=tuple(steps), pivot=len(steps) - 1, release=release.number
@@ -78,11 +89,15 @@ def plan_remove(app: str, observed: Observed, *, volumes: bool) -> op.Plan:
     """How an app leaves, with or without its data."""
     live = observed.serving
     steps: list[op.AnyOperation] = []
-    if live is not None and live.spec.routes:
-        steps += [
-            op.WithdrawRoutes(release=live.number, cause="nobody shall reach it any more"),
-            _drain(live, "requests in flight finish first"),
-        ]
+    if live is not None:
+        if live.spec.routes:
+            steps += [
+                op.WithdrawRoutes(release=live.number, cause="nobody shall reach it any more"),
+                _drain(live, "requests in flight finish first"),
+            ]
+        steps.append(
+            op.RecordStopped(stopped=True, cause="it must not come back if this is interrupted")
+        )
     steps.append(op.RemoveContainers(cause="a removal was asked for"))
     if volumes and observed.volumes:
         steps.append(
@@ -96,7 +111,7 @@ def plan_remove(app: str, observed: Observed, *, volumes: bool) -> op.Plan:
     return op.Plan(
         app=app,
         operations=tuple(steps),
-        pivot=0,
+        pivot=0 if live else -1,
         before=observed.live.number if observed.live else 0,
     )
 
@@ -149,13 +164,21 @@ def _stop_first(
             cause=f"release {old.number} can come back until release {new.number} serves",
         ),
         op.HoldRequests(
-            release=old.number, hold=hold, cause=f"two copies of {names} must not run at once"
+            release=old.number,
+            hold=hold,
+            candidate=new.number,
+            cause=f"two copies of {names} must not run at once",
         ),
         _drain(old, "requests in flight finish before it stops"),
         op.StopRelease(release=old.number, cause="its volumes and ports must be free"),
         _start(new, observed, f"release {old.number} has stopped"),
         _ready(new, settle=False),
-        op.AdmitHeld(release=new.number, hold=hold, cause="it is ready, and requests wait"),
+        op.AdmitHeld(
+            release=new.number,
+            hold=hold,
+            before=old.number,
+            cause="it is ready, and requests wait",
+        ),
         _switch(new, old, hold),
         op.ReleaseHold(
             release=new.number, hold=hold, limit=_longest_drain(new), cause="nobody waits any more"

@@ -25,7 +25,9 @@ TRANSPORT = "cove"  # the servers transport the base configuration defines
 _HOLD_INTERVAL = 0.2
 _HOLD_AVERAGE = 0.3
 _HOLD_LEAST = 30
-_HTTPS = 443  # the port a URL need not name
+# Seconds between two attempts at most: twice the first, and Traefik adds up to half by chance.
+HOLD_LONGEST_PAUSE = 3 * _HOLD_INTERVAL
+_HTTP, _HTTPS = 80, 443  # the ports a URL need not name
 
 
 class ProxySettings(Struct, frozen=True, kw_only=True):
@@ -41,19 +43,33 @@ def routes_to(release: Release, settings: ProxySettings) -> ProxyRoutes:
 
 
 def routes_held(
-    release: Release, hold: Mapping[str, str], seconds: float, settings: ProxySettings
+    release: Release,
+    hold: Mapping[str, str],
+    seconds: float,
+    settings: ProxySettings,
+    candidate: Release | None = None,
 ) -> ProxyRoutes:
-    """The same routes leading to addresses nobody answers at yet, tried for `seconds`."""
-    return _Builder(release, settings, hold, seconds).build()
+    """The same routes leading to addresses nobody answers at yet, tried for `seconds`.
+
+    They wait at the ports of the candidate, which may differ: a request keeps the address and
+    port it once waits at.
+    """
+    return _Builder(release, settings, hold, seconds, candidate).build()
 
 
 class _Builder:
     """Collects routers, services and middlewares of one app under names no other app can have."""
 
     def __init__(
-        self, release: Release, settings: ProxySettings, hold: Mapping[str, str], seconds: float
+        self,
+        release: Release,
+        settings: ProxySettings,
+        hold: Mapping[str, str],
+        seconds: float,
+        candidate: Release | None = None,
     ) -> None:
         self.release = release
+        self.targets = {r.key: r for r in candidate.spec.routes} if candidate else {}
         self.settings = settings
         self.hold = hold
         self.seconds = seconds
@@ -95,9 +111,13 @@ class _Builder:
 
     def _redirect(self, name: str, domain: str, route: Route) -> None:
         """The canonical host keeps the path and the query."""
-        scheme = "https" if route.encrypted else "http"
-        port = self.settings.https_port
-        suffix = f":{port}" if route.encrypted and port != _HTTPS else ""
+        ports = self.settings
+        scheme, port, usual = (
+            ("https", ports.https_port, _HTTPS)
+            if route.encrypted
+            else ("http", ports.http_port, _HTTP)
+        )
+        suffix = f":{port}" if port != usual else ""
         # The domain matches a strict pattern; only its dots mean something to a regular expression.
         middleware = {
             "redirectRegex": {
@@ -140,11 +160,14 @@ class _Builder:
         return name
 
     def _service(self, route: Route) -> str:
-        held = self.hold.get(route.service)
-        stage = "hold" if held else f"r{self.release.number}"
-        name = f"{self.release.app}_{stage}_{route.service}_{route.port}"
-        urls = (f"http://{held}:{route.port}",) if held else self.release.upstreams(route)
-        self.services[name] = urls
+        target = self.targets.get(route.key, route)
+        held = self.hold.get(target.service)
+        if held:
+            name = f"{self.release.app}_hold_{target.service}_{target.port}"
+            self.services[name] = (f"http://{held}:{target.port}",)
+        else:
+            name = f"{self.release.app}_r{self.release.number}_{route.service}_{route.port}"
+            self.services[name] = self.release.upstreams(route)
         return name
 
     def _service_documents(self) -> dict[str, Any]:

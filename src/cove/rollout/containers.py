@@ -45,10 +45,14 @@ async def start(step: op.StartRelease, work: Work) -> None:
 
 
 async def undo_start(step: op.StartRelease, work: Work) -> None:
-    """The release's containers are gone, with the volumes that came into being with them."""
+    """The release's containers are gone, with the volumes that came into being with them.
+
+    A volume of that name which cove did not make holds somebody's data, and stays.
+    """
     await _remove(work, await work.containers(step.release))
-    for name in step.new_volumes:
-        await work.platform.engine.remove_volume(work.naming.volume(work.app, name))
+    made = {work.naming.volume(work.app, name) for name in step.new_volumes}
+    for name in sorted(made.intersection(await work.platform.engine.volumes(work.app))):
+        await work.platform.engine.remove_volume(name)
 
 
 async def ready(step: op.AwaitReady, work: Work) -> None:

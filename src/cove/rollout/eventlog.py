@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from cove.model.events import Event, EventKind
+from cove.model.events import Event, EventKind, Outcome
 from cove.ports import Store
 from cove.rollout.work import Emit
 
@@ -32,8 +32,19 @@ class EventLog:
 
         return emit
 
+    def outcome(self, rollout_id: int) -> Outcome | None:
+        """How a rollout ended, as its followers were told; None while they were not."""
+        for event in reversed(self._store.events(rollout_id)):
+            if event.kind == "finished":
+                outcome: Outcome = event.data["outcome"]
+                return outcome
+        return None
+
     async def follow(self, rollout_id: int, after: int = 0) -> AsyncIterator[Event | None]:
-        """Every event after `after`, up to the last one. None marks ten quiet seconds."""
+        """Every event after `after`, up to the last one. None marks ten quiet seconds.
+
+        A rollout that has ended before `after` has nothing to tell any more.
+        """
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._followers.setdefault(rollout_id, set()).add(queue)
         try:
@@ -43,6 +54,8 @@ class EventLog:
                 yield event
                 if event.kind == "finished":
                     return
+            if self._ended(rollout_id):
+                return
             while True:
                 try:
                     event = await asyncio.wait_for(queue.get(), 10)
@@ -56,6 +69,10 @@ class EventLog:
                     return
         finally:
             self._unfollow(rollout_id, queue)
+
+    def _ended(self, rollout_id: int) -> bool:
+        rollout = self._store.rollout(rollout_id)
+        return rollout is None or rollout.outcome is not None
 
     def _emit(
         self, rollout_id: int, kind: EventKind, index: int, text: str, data: dict[str, Any]

@@ -7,17 +7,20 @@ forward is the plan's pivot. Imported inside `cove.rollout`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from cove.errors import Cancelled, CoveError, PlatformError
-from cove.model.events import Rollout
+from cove.model.events import EventKind, Rollout
 from cove.planning import operations as op
 from cove.ports import Step
 from cove.rollout import containers, traffic
 from cove.rollout.work import Work
 
+_log = logging.getLogger(__name__)
 Act = Callable[[Any, Work], Awaitable[None]]
 
 DO: dict[type[op.Operation], Act] = {
@@ -65,7 +68,14 @@ class Executor:
         self.rollout = rollout
         self.plan = plan
         self.work = work
-        self.committed = False
+        self.committed = plan.pivot < 0
+        self.undoing = False
+        self.incomplete = False  # something could not be taken back
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether to cancel means to take back; neither undoing nor clearing away may be cut."""
+        return not self.committed and not self.undoing
 
     async def run(self) -> None:
         """Does everything. Raises what failed, after taking back what was begun before the pivot.
@@ -86,10 +96,13 @@ class Executor:
     async def finish(self, first: int) -> None:
         """What remains after the pivot: each operation is tried, whatever became of the others.
 
-        Raises the first failure in the end.
+        Only the record of an app outlasts what could not be removed, or nobody would ever know
+        of that again. Raises the first failure in the end.
         """
         failure: CoveError | None = None
         for index in range(first, len(self.plan.operations)):
+            if failure is not None and isinstance(self.plan.operations[index], op.ForgetApp):
+                break
             try:
                 await self._forward(index, index + 1)
             except CoveError as error:
@@ -99,18 +112,32 @@ class Executor:
 
     async def undo(self, begun: list[int]) -> None:
         """Takes back the given operations, last first; one that cannot be taken back is told."""
+        self.undoing = True
         for index in sorted(begun, reverse=True):
-            step = self.plan.operations[index]
-            act = UNDO.get(type(step))
-            if act is None:
-                continue
-            try:
-                await act(step, self.work)
-            except CoveError as error:
-                self.work.emit("notice", index, f"could not be undone: {error.message}")
-                continue
+            await self._take_back(index)
+
+    async def _take_back(self, index: int) -> None:
+        step = self.plan.operations[index]
+        if type(step) not in UNDO:
+            return
+        try:
+            await _act(UNDO, step, self.work)
+        except Exception as error:
+            # Not even a bug in one may keep the others from being taken back.
+            _log.exception("%s of %s could not be undone", type(step).__name__, self.plan.app)
+            self.incomplete = True
+            self._tell("notice", index, f"could not be undone: {error}")
+            return
+        with contextlib.suppress(PlatformError):  # what is undone twice is undone
             self._record(index, "undone")
-            self.work.emit("undone", index)
+        self._tell("undone", index)
+
+    def _tell(self, kind: EventKind, index: int, text: str = "") -> None:
+        """An event nobody depends on: a full disk must not stop the undoing."""
+        try:
+            self.work.emit(kind, index, text)
+        except PlatformError as error:
+            _log.error("%s of operation %s was not recorded: %s", kind, index, error.message)
 
     async def _forward(self, first: int, end: int) -> None:
         for index in range(first, end):
@@ -119,7 +146,7 @@ class Executor:
             self.work.emit("started", index)
             begun = time.monotonic()
             try:
-                await _do(step, self.work)
+                await _act(DO, step, self.work)
             except CoveError as error:
                 self.work.emit("failed", index, error.message)
                 raise
@@ -136,8 +163,8 @@ class Executor:
         return [step.index for step in journal if step.state in ("started", "done")]
 
 
-async def _do(step: op.Operation, work: Work) -> None:
+async def _act(table: Mapping[type[op.Operation], Act], step: op.Operation, work: Work) -> None:
     try:
-        await DO[type(step)](step, work)
+        await table[type(step)](step, work)
     except OSError as error:
         raise PlatformError(f"the machine refused: {error}", code="machine") from error

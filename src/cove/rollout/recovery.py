@@ -24,13 +24,20 @@ _log = logging.getLogger(__name__)
 async def recover(rollouts: Rollouts) -> None:
     """Ends what was interrupted and brings every app to its record. Never raises CoveError."""
     for journal in rollouts.platform.store.interrupted():
-        await _resume(journal, rollouts)
+        try:
+            await _resume(journal, rollouts)
+        except CoveError as error:
+            _log.error("rollout %s could not be ended: %s", journal.rollout.id, error.message)
     for record in rollouts.platform.store.apps():
-        await restore(record, rollouts)
+        await restore(record.name, rollouts)
 
 
 async def _resume(journal: Journal, rollouts: Rollouts) -> None:
     rollout = journal.rollout
+    ended = rollouts.events.outcome(rollout.id)
+    if ended is not None:
+        rollouts.platform.store.close_rollout(rollout, ended)
+        return
     work = rollouts.work(rollout.app, rollouts.events.emitter(rollout.id))
     work.emit("notice", text="the agent ended in the middle of this; it is brought to an end now")
     await rollouts.platform.composer.settle(rollout.app)
@@ -61,7 +68,7 @@ async def _finish(executor: Executor, journal: Journal) -> Outcome:
 
 def _committed(journal: Journal, plan: op.Plan, rollouts: Rollouts) -> bool:
     """Whether the pivot took effect; its transaction may have, without the journal's word."""
-    if any(s.index == plan.pivot and s.state == "done" for s in journal.steps):
+    if plan.pivot < 0 or any(s.index == plan.pivot and s.state == "done" for s in journal.steps):
         return True
     if isinstance(plan.operations[plan.pivot], op.Confirm):
         record = rollouts.platform.store.app(plan.app)
@@ -79,22 +86,40 @@ def _plan(journal: Journal) -> op.Plan | None:
         return None
 
 
-async def restore(record: AppRecord, rollouts: Rollouts) -> None:
-    """Makes what runs and what is routed match the record: one release, or none."""
-    work = rollouts.work(record.name, told)
-    try:
-        await sweep(record, work)
-        if not record.live or record.stopped:
-            await work.platform.proxy.withdraw(record.name)
+async def restore(app: str, rollouts: Rollouts) -> None:
+    """Makes what runs and what is routed match the record: one release, or none.
+
+    Does nothing while a rollout of the app is under way; what fails is logged and left in
+    `rollouts.unsettled`.
+    """
+    async with rollouts.quiet(app) as record:
+        if record is None:
             return
-        await _revive(record, work)
-        await traffic.publish(work, work.release(record.live))
-    except CoveError as error:
-        _log.error("%s could not be restored: %s", record.name, error.message)
+        rollouts.unsettled.discard(app)
+        try:
+            await _restore(record, rollouts.work(app, told))
+        except CoveError as error:
+            rollouts.unsettled.add(app)
+            _log.error("%s could not be restored: %s", app, error.message)
 
 
-async def sweep(record: AppRecord, work: Work) -> None:
+async def _restore(record: AppRecord, work: Work) -> None:
+    await _sweep(record, work)
+    if not record.live or record.stopped:
+        await work.platform.proxy.withdraw(record.name)
+        return
+    await _revive(record, work)
+    await traffic.publish(work, work.release(record.live))
+
+
+async def sweep(app: str, rollouts: Rollouts) -> None:
     """Removes containers of releases that are not the live one, when no rollout is under way."""
+    async with rollouts.quiet(app) as record:
+        if record is not None:
+            await _sweep(record, rollouts.work(app, told))
+
+
+async def _sweep(record: AppRecord, work: Work) -> None:
     for facts in await work.platform.engine.containers(record.name):
         if facts.release != record.live:
             _log.warning("removing %s, left over from release %s", facts.name, facts.release)

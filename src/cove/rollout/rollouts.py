@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 from cove.errors import (
@@ -50,6 +52,7 @@ from cove.rollout.work import Work, observe
 
 _log = logging.getLogger(__name__)
 Body = Callable[[Rollout, Work], Awaitable[Outcome]]
+_RECORD_RETRY = 5.0  # seconds between two tries to record an end; a full disk may get room again
 
 
 class Rollouts:
@@ -60,8 +63,11 @@ class Rollouts:
         self.naming = naming
         self.proxy = proxy
         self.events = EventLog(platform.store)
+        self.unsettled: set[str] = set()  # apps that may differ from their record
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._cancellable: set[int] = set()
         self._executors: dict[int, Executor] = {}
+        self._gates: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def deploy(self, request: DeployRequest) -> Rollout:
         """Begins to make the request's app live.
@@ -116,7 +122,7 @@ class Rollouts:
     def stop(self, app: str, by: str) -> Rollout:
         """Stops an app and keeps everything of it."""
         live = self._live(app)
-        return self._planned(app, "stop", by, lambda _: plan_stop(live))
+        return self._planned(app, "stop", by, lambda observed: plan_stop(live, observed))
 
     def start(self, app: str, by: str) -> Rollout:
         """Starts a stopped app as it was."""
@@ -131,20 +137,31 @@ class Rollouts:
         )
 
     def cancel(self, rollout_id: int) -> Rollout:
-        """Asks a rollout to stop and undo. One that has passed its pivot goes on to its end."""
+        """Asks a rollout to stop and undo. One that has passed its pivot goes on to its end.
+
+        Asking again is fine: an undoing is never cut short.
+        """
         rollout = self.platform.store.rollout(rollout_id)
         if rollout is None:
             raise NotFound(f"there is no rollout {rollout_id}")
         executor = self._executors.get(rollout_id)
-        task = self._tasks.get(rollout_id)
-        if task is not None and not (executor and executor.committed):
-            task.cancel()
+        if rollout_id in self._cancellable and (executor is None or executor.cancellable):
+            self._tasks[rollout_id].cancel()
         return rollout
 
     def active(self, app: str) -> Rollout | None:
         """The rollout that holds the app's lock."""
         latest = self.platform.store.rollouts(app, 1)
         return latest[0] if latest and latest[0].outcome is None else None
+
+    @asynccontextmanager
+    async def quiet(self, app: str) -> AsyncIterator[AppRecord | None]:
+        """Holds back rollouts of an app while it is put right, and gives its record.
+
+        None where the app is gone or a rollout is under way.
+        """
+        async with self._gates[app]:
+            yield None if self.active(app) else self.platform.store.app(app)
 
     def work(self, app: str, emit: Any) -> Work:
         """The setting for operations on one app."""
@@ -202,43 +219,86 @@ class Rollouts:
             if not (executor.committed and plan.release):
                 raise
             # The release serves; what could not be cleared away is told and retried later.
+            self.unsettled.add(work.app)
             work.emit("notice", text=f"not everything could be cleared away: {error.message}")
+        finally:
+            if executor.incomplete:
+                self.unsettled.add(work.app)
 
     def _begin(self, app: str, kind: RolloutKind, by: str, body: Body) -> Rollout:
         rollout = self.platform.store.open_rollout(app, kind, by)
         task = asyncio.create_task(self._run(rollout, body), name=f"rollout-{rollout.id}")
         self._tasks[rollout.id] = task
+        self._cancellable.add(rollout.id)
         return rollout
 
     async def _run(self, rollout: Rollout, body: Body) -> None:
         work = self.work(rollout.app, self.events.emitter(rollout.id))
-        served = self._serving(rollout.app)
-        error: CoveError | None = None
-        outcome: Outcome
         try:
-            outcome = await body(rollout, work)
+            outcome, error = await self._outcome(rollout, work, body)
+            self._cancellable.discard(rollout.id)
+            await self.settle(rollout, work, outcome, error)
+        finally:
+            self._cancellable.discard(rollout.id)
+            self._tasks.pop(rollout.id, None)
+            self._executors.pop(rollout.id, None)
+
+    async def _outcome(
+        self, rollout: Rollout, work: Work, body: Body
+    ) -> tuple[Outcome, CoveError | None]:
+        served = self._serving(rollout.app)
+        try:
+            async with self._gates[rollout.app]:
+                pass  # whoever puts the app right has finished
+            return await body(rollout, work), None
         except (asyncio.CancelledError, Cancelled):
-            outcome, error = "cancelled", Cancelled("the rollout was cancelled")
+            return "cancelled", Cancelled("the rollout was cancelled")
         except CoveError as failure:
-            outcome, error = ("kept" if served else "failed"), failure
-        except Exception as bug:  # noqa: BLE001 - the last resort: a bug ends the rollout, not the agent
+            error = failure
+        except Exception as bug:
+            # The last resort: a bug ends the rollout, not the agent.
             _log.exception("rollout %s of %s", rollout.id, rollout.app)
-            outcome, error = ("kept" if served else "failed"), _bug(bug)
-        await self.settle(rollout, work, outcome, error)
-        self._tasks.pop(rollout.id, None)
-        self._executors.pop(rollout.id, None)
+            error = _bug(bug)
+        executor = self._executors.get(rollout.id)
+        kept = served and not (executor and executor.committed)
+        return "kept" if kept else "failed", error
 
     async def settle(
         self, rollout: Rollout, work: Work, outcome: Outcome, error: CoveError | None
     ) -> None:
-        """Records how a rollout ended and tells its followers."""
+        """Records how a rollout ended and tells its followers.
+
+        A full disk may keep it waiting; the rollout holds its lock until its end is recorded.
+        """
+        while True:
+            try:
+                await self._settle(rollout, work, outcome, error)
+            except CoveError as problem:
+                _log.error("the end of rollout %s: %s", rollout.id, problem.message)
+                await asyncio.sleep(_RECORD_RETRY)
+            else:
+                return
+
+    async def _settle(
+        self, rollout: Rollout, work: Work, outcome: Outcome, error: CoveError | None
+    ) -> None:
         store = self.platform.store
         known = store.rollout(rollout.id) or rollout
         if error is not None and known.release:
             store.fail_release(rollout.app, known.release, error.message)
             await _pruned(work)
-        closed = store.close_rollout(rollout, outcome)
-        work.emit("finished", text=outcome, data=self._result(closed, outcome, error))
+        elif error is not None:
+            self._forget_untouched(rollout.app)
+        # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
+        if self.events.outcome(rollout.id) is None:
+            work.emit("finished", text=outcome, data=self._result(known, outcome, error))
+        store.close_rollout(rollout, outcome)
+
+    def _forget_untouched(self, app: str) -> None:
+        """An app that was refused before it had any release leaves nothing."""
+        record = self.platform.store.app(app)
+        if record is not None and not self.platform.store.releases(app):
+            self.platform.store.forget_app(app)
 
     def _result(
         self, rollout: Rollout, outcome: Outcome, error: CoveError | None
@@ -255,7 +315,7 @@ class Rollouts:
             "urls": release_urls(live.spec, self.proxy) if live else [],
             "release": rollout.release or (record.live if record else 0),
             "serving": serving,
-            "seconds": round(rollout.ended_at - rollout.started_at, 3),
+            "seconds": round(max(0.0, time.time() - rollout.started_at), 3),
             "error": body,
         }
 

@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from cove.errors import CoveError
 from cove.model.release import Release
 from cove.planning import operations as op
-from cove.render.traefik import routes_held, routes_to
+from cove.render.traefik import HOLD_LONGEST_PAUSE, routes_held, routes_to
 from cove.rollout.readiness import check_alive
 from cove.rollout.work import Work
 
 PREFIX_LENGTH = 26  # of every app's network
 # A request that was routed a moment before the switch has dialled by then.
 _LEAST_DRAIN = 0.3
+# A held request that sleeps between two attempts holds no connection that could be counted.
+_LEAST_HOLD = HOLD_LONGEST_PAUSE + 0.2
 _POLL = 0.1
 _WATCH_EVERY = 3  # polls
 _QUIET_POLLS = 2
@@ -33,15 +35,12 @@ async def undo_switch(step: op.SwitchRoutes, work: Work) -> None:
     """Back to what served; requests the new release has begun may finish."""
     if not step.before:
         await work.platform.proxy.withdraw(work.app)
-        return
-    before = work.release(step.before)
-    if step.hold:
-        await _publish_hold(work, before, step.hold)
+    elif step.hold:
+        await _hold_at_home(work, work.release(step.before))
     else:
-        await publish(work, before)
+        await publish(work, work.release(step.before))
     release = work.release(step.release)
-    limit = max(s.rollout.drain for s in release.spec.services)
-    await wait_idle(work, release.endpoints(), limit)
+    await wait_idle(work, release.endpoints(), _longest_drain(release))
 
 
 async def publish(work: Work, release: Release) -> None:
@@ -55,7 +54,8 @@ async def publish(work: Work, release: Release) -> None:
 
 async def hold(step: op.HoldRequests, work: Work) -> None:
     """New requests wait at addresses that the next serving release will answer at."""
-    await _publish_hold(work, work.release(step.release), step.hold)
+    candidate = work.release(step.candidate) if step.candidate else None
+    await _publish_hold(work, work.release(step.release), step.hold, candidate)
 
 
 async def undo_hold(step: op.HoldRequests, work: Work) -> None:
@@ -66,7 +66,7 @@ async def undo_hold(step: op.HoldRequests, work: Work) -> None:
     except CoveError as error:
         work.emit("notice", text=f"held requests could not be handed back: {error.message}")
     await publish(work, release)
-    await _give_up(work, release, step.hold, max(s.rollout.drain for s in release.spec.services))
+    await _give_up(work, release, step.hold, _longest_drain(release))
 
 
 async def admit(step: op.AdmitHeld, work: Work) -> None:
@@ -75,8 +75,15 @@ async def admit(step: op.AdmitHeld, work: Work) -> None:
 
 
 async def undo_admit(step: op.AdmitHeld, work: Work) -> None:
-    """Nobody answers at the hold addresses."""
-    await _give_up(work, work.release(step.release), step.hold, 0)
+    """Nobody answers at the hold addresses, and no request that was let through is cut off."""
+    before, release = work.release(step.before), work.release(step.release)
+    try:
+        # New requests must go elsewhere, or these addresses would never become idle.
+        await _hold_at_home(work, before)
+    except CoveError as error:
+        work.emit("notice", text=f"new requests could not be held: {error.message}")
+    await _give_up(work, release, step.hold, _longest_drain(release))
+    await _publish_hold(work, before, step.hold)
 
 
 async def release_hold(step: op.ReleaseHold, work: Work) -> None:
@@ -108,11 +115,16 @@ async def undo_withdraw(step: op.WithdrawRoutes, work: Work) -> None:
 
 
 async def wait_idle(
-    work: Work, endpoints: Iterable[tuple[str, int]], limit: float, watched: Release | None = None
+    work: Work,
+    endpoints: Iterable[tuple[str, int]],
+    limit: float,
+    watched: Release | None = None,
+    least: float = _LEAST_DRAIN,
 ) -> int:
     """Waits until no connection to the endpoints is open; returns how many are left in the end.
 
-    The proxy closes an idle connection after 0.5 s, so an open one is a request in flight.
+    Takes `least` seconds at least and about `limit` at most. The proxy closes an idle connection
+    after 0.5 s, so an open one is a request in flight.
     """
     clock = asyncio.get_running_loop().time
     begun, quiet, polls = clock(), 0, 0
@@ -123,7 +135,7 @@ async def wait_idle(
         left = work.platform.host.connections(endpoints)
         quiet = 0 if left else quiet + 1
         elapsed = clock() - begun
-        if elapsed >= limit or (quiet >= _QUIET_POLLS and elapsed >= _LEAST_DRAIN):
+        if elapsed >= limit or (quiet >= _QUIET_POLLS and elapsed >= least):
             return left
         polls += 1
         await asyncio.sleep(_POLL)
@@ -140,11 +152,20 @@ def local_domains(release: Release) -> list[str]:
     return sorted(domains)
 
 
-async def _publish_hold(work: Work, release: Release, hold: Mapping[str, str]) -> None:
+async def _publish_hold(
+    work: Work, release: Release, hold: Mapping[str, str], candidate: Release | None = None
+) -> None:
     seconds = _HOLD_MARGIN + max(
         s.rollout.drain + s.stop_grace + s.rollout.timeout for s in release.spec.services
     )
-    await work.platform.proxy.publish(work.app, routes_held(release, hold, seconds, work.proxy))
+    routes = routes_held(release, hold, seconds, work.proxy, candidate)
+    await work.platform.proxy.publish(work.app, routes)
+
+
+async def _hold_at_home(work: Work, release: Release) -> None:
+    """Requests wait at the resting release's own addresses, and go through once it runs again."""
+    home = {s.name: release.of(s.name)[0].address for s in release.spec.routed()}
+    await _publish_hold(work, release, home)
 
 
 async def _take(work: Work, release: Release, hold: Mapping[str, str]) -> None:
@@ -152,9 +173,14 @@ async def _take(work: Work, release: Release, hold: Mapping[str, str]) -> None:
         await work.platform.host.add_address(pid, address, PREFIX_LENGTH)
 
 
+def _longest_drain(release: Release) -> float:
+    return max(service.rollout.drain for service in release.spec.services)
+
+
 async def _give_up(work: Work, release: Release, hold: Mapping[str, str], limit: float) -> None:
     ports = {(route.service, route.port) for route in release.spec.routes}
-    await wait_idle(work, {(hold[s], p) for s, p in ports if s in hold}, limit)
+    endpoints = {(hold[s], p) for s, p in ports if s in hold}
+    await wait_idle(work, endpoints, max(_LEAST_HOLD, limit), least=_LEAST_HOLD)
     for pid, address in await _first_replicas(work, release, hold):
         await work.platform.host.remove_address(pid, address, PREFIX_LENGTH)
 

@@ -42,10 +42,10 @@ def test_a_long_operation_gives_signs_of_life_in_a_plain_log(
     clock.now += 1
     progress.tick()
     progress.tick()
-    assert capsys.readouterr().err == "… pull shop:1  12.3/45.0 MB  layer 2 of 3  5.0s\n"
+    assert capsys.readouterr().err == "… pull shop:1  12.3/45.0 MB  layer 2 of 3  10s\n"
     clock.now += NEXT_SIGNS
     progress.tick()
-    assert capsys.readouterr().err.endswith("35s\n")
+    assert capsys.readouterr().err.endswith("40s\n")
 
 
 def test_an_operation_without_a_plan_is_named_by_its_event(

@@ -18,6 +18,8 @@ _QUERIES = {
     "/v1/apps/{app}/logs": ("follow", "since", "tail"),
 }
 
+_AT_ONCE = ("/v1/plan", "/v1/rollouts/{id}/cancel")  # POSTs that answer with a result: 200
+
 
 def document(table: Iterable[Endpoint]) -> dict[str, Any]:
     """OpenAPI 3.1 for every endpoint of the table."""
@@ -39,11 +41,11 @@ def document(table: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     kind = "application/x-ndjson" if endpoint.streams else "application/json"
-    status = "202" if endpoint.method == "POST" and endpoint.path != "/v1/plan" else "200"
+    status = "202" if endpoint.method == "POST" and endpoint.path not in _AT_ONCE else "200"
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": endpoint.name,
-        "parameters": _parameters(endpoint.path),
+        "parameters": _parameters(endpoint),
         "responses": {
             status: {
                 "description": endpoint.summary,
@@ -65,9 +67,10 @@ def _answer(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _parameters(path: str) -> list[dict[str, Any]]:
-    named = re.findall(r"\{(\w+)\}", path)
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    named = re.findall(r"\{(\w+)\}", endpoint.path)
+    queries = _QUERIES.get(endpoint.path, ()) if endpoint.method == "GET" else ()
     text = {"type": "string"}
     return [{"name": name, "in": "path", "required": True, "schema": text} for name in named] + [
-        {"name": name, "in": "query", "schema": text} for name in _QUERIES.get(path, ())
+        {"name": name, "in": "query", "schema": text} for name in queries
     ]

@@ -1,0 +1,128 @@
+"""A release that cannot serve: refused with its reason, the old one untouched, no trace left."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from cove.errors import EXIT_FAILED, EXIT_KEPT_OLD
+from support.agent import Agent, Said
+from support.appfiles import app_file, host
+from support.images import Images
+from support.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class Bad:
+    """What is wrong with a release, and what must be said about it."""
+
+    code: str
+    says: str  # a regular expression for message and hint together
+    log: str = ""  # a regular expression for the last lines of the container
+    keys: dict[str, Any] = field(default_factory=dict)
+    image: str = "hello"  # an attribute of Images, or a reference
+
+
+def fault(name: str, code: str, says: str, log: str, **keys: Any) -> Bad:
+    """A fault that the example app acts out."""
+    return Bad(code, says, log, {"env": {"FAULT": name}} | keys)
+
+
+SOON = {"rollout": {"timeout": "2s"}}
+SETTLING = {"rollout": {"settle": "5s"}}
+CASES = {
+    "exits": fault("exit", "exited", "exited with code 1", "RuntimeError: told to fail"),
+    "exits-later": fault("exit-after:3", "exited", "exited with code 1", "exiting", **SETTLING),
+    "exits-unheard": fault("exit-before-listen:1", "exited", "code 1", "exit-before-listen"),
+    "never-listens": fault("never-listens", "not-ready", r"within 2 s", "never-listens", **SOON),
+    "wrong-port": fault(
+        "wrong-port", "not-ready", r"listens on port 8001.*port: 8001", "listens on", **SOON
+    ),
+    "loopback-only": fault(
+        "loopback-only", "not-ready", r"127\.0\.0\.1:8000.*0\.0\.0\.0", "127.0.0.1", **SOON
+    ),
+    "health-500": fault("health-500", "not-ready", "500", "health-500", **SOON),
+    "health-hangs": fault("health-hangs", "not-ready", "within 2 s", "health-hangs", **SOON),
+    "oom": fault("oom", "oom", "out of memory.*48 MB", "taking memory", mem_limit="48m"),
+    "no-command": Bad(
+        "cannot-start", r"cannot start.*/nowhere", keys={"entrypoint": ["/nowhere/at-all"]}
+    ),
+    "no-image": Bad(
+        "image-missing", "not on this machine", image="missing", keys={"pull_policy": "never"}
+    ),
+    "foreign": Bad("image-platform", r"is for linux/\w+; this machine is linux/", image="foreign"),
+}
+
+
+@pytest.fixture(scope="module")
+def steady(agent: Agent, images: Images) -> str:
+    """An app that serves, and must go on serving whatever is tried on it."""
+    agent.deploy(app_file("steady", images.hello)).expect("live")
+    return "steady"
+
+
+def attempt(agent: Agent, images: Images, bad: Bad, name: str) -> Said:
+    """Deploy it with the CLI."""
+    image = getattr(images, bad.image, "cove-test/no-such-image:1")
+    return agent.cove("deploy", "-", "--json", input=app_file(name, image, **bad.keys))
+
+
+def assert_said(said: Said, bad: Bad) -> None:
+    """The error names the reason, and what the container wrote last."""
+    error = said.json["error"]
+    assert error["code"] == bad.code, error
+    assert re.search(bad.says, f"{error['message']} {error['hint']}", re.DOTALL), error
+    assert bool(error["log"]) == bool(bad.log), error
+    assert re.search(bad.log, "\n".join(error["log"])), error
+
+
+@pytest.mark.parametrize("bad", CASES.values(), ids=CASES)
+def test_the_old_release_goes_on_serving(agent, images, steady, bad):
+    """An upgrade is refused with exit code 3 and its reason; the old release never noticed."""
+    before = agent.world()
+    with Traffic(agent.web, host(steady)) as traffic:
+        said = attempt(agent, images, bad, steady)
+        traffic.more(5)
+    assert said.code == EXIT_KEPT_OLD, said
+    assert_said(said, bad)
+    traffic.assert_lossless()
+    assert set(traffic.report.versions) == {"dev"}
+    assert agent.world() == before
+
+
+@pytest.mark.parametrize("bad", CASES.values(), ids=CASES)
+def test_a_first_release_leaves_nothing_behind(agent, images, steady, bad, request):
+    """A first deploy fails with exit code 1 and its reason, and nothing of it is left."""
+    name = f"first-{request.node.callspec.id}"
+    before = agent.world()
+    said = attempt(agent, images, bad, name)
+    assert said.code == EXIT_FAILED, said
+    assert_said(said, bad)
+    after = agent.world()
+    after["apps"] = [app for app in after["apps"] if app["name"] != name]
+    assert after == before
+    agent.deploy(app_file(name, images.hello)).expect("live")
+    agent.act(name, "remove").expect("done")
+
+
+def test_the_error_is_shown_to_people(agent, images, steady):
+    """Without --json the reason, the last log lines and what still serves are printed."""
+    said = agent.cove("deploy", "-", input=app_file(steady, images.hello, env={"FAULT": "exit"}))
+    assert said.code == EXIT_KEPT_OLD
+    assert "exited with code 1" in said.err
+    assert "RuntimeError: told to fail at start (FAULT=exit)" in said.err
+    assert "release 1 still serves" in said.err
+
+
+def test_history_tells_what_was_refused(agent, images, steady):
+    """A refused release stays in the history with its error, and can not be rolled back to."""
+    agent.deploy(app_file(steady, images.hello, env={"FAULT": "exit"})).expect("kept")
+    newest = agent.releases(steady)[0]
+    assert newest["status"] == "failed"
+    assert "exited with code 1" in newest["error"]
+    said = agent.cove("rollback", steady, str(newest["number"]))
+    assert said.code == 2
+    assert "never served" in said.err
