@@ -62,7 +62,7 @@ NOTES: Final[dict[str, Note]] = {
         "Run as root, or name another directory with `--data-dir`.",
     ),
     "disk-full": Note(
-        "Less than 256 MB are free where Docker keeps its data, or a write failed for lack of space.",
+        "Less than 256 MB are free where Docker keeps its data, or a write found no space.",
         "`docker system df` shows what fills it. Prune by hand with care: `docker image prune`.",
     ),
     "docker": Note("Docker refused, for the reason in the message.", "Follow the reason."),
@@ -145,7 +145,7 @@ NOTES: Final[dict[str, Note]] = {
         "`--pool` is not an IPv4 range, or smaller than /26.", "Write one, such as 10.201.0.0/16."
     ),
     "port-taken": Note(
-        "Something else holds a port that the proxy or an app's `ports` needs. The message names it.",
+        "Something else holds a port that the proxy or an app's `ports` needs; the message says who.",
         "Stop it, or choose another port.",
     ),
     "port-undecided": Note(

@@ -38,8 +38,8 @@ codes of errors are in [errors.md](errors.md).
 ## JSON
 
 With `--json` a command prints one object to standard output; `"v": 1` is the version of its form.
-`logs` prints one object per line. An error is printed as `{{"v": 1, "error": {{…}}}}`. A command that
-follows a rollout prints `outcome` (`live`, `done`, `kept`, `failed` or `cancelled`), `release`,
+`logs` prints one object per line. An error is printed as `{{"v": 1, "error": {{…}}}}`. A command
+that follows a rollout prints `outcome` (`live`, `done`, `kept`, `failed` or `cancelled`), `release`,
 `serving`, `urls`, `seconds`, `exit_code` and `error`.
 """
 

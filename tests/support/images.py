@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib.util
+import io
+import json
 import sys
 import tarfile
 import tempfile
@@ -65,8 +67,8 @@ class Images:
     def foreign(self) -> str:
         """An image for a processor that this machine does not have."""
         architecture = "arm64" if get("/version")["Arch"] != "arm64" else "amd64"
-        tag = f"{REPOSITORY}:foreign-{architecture}"
-        return self._once(tag, lambda: _import_empty(tag, f"linux/{architecture}"))
+        tag = f"{REPOSITORY}:for-{architecture}"
+        return self._once(tag, lambda: _load_empty(tag, architecture))
 
     def _variant(self, name: str, **configuration: Any) -> str:
         base = self._once(self._base, lambda: self.builder.build(self._base, APP))
@@ -91,11 +93,32 @@ def _builder() -> ModuleType:
     return module
 
 
-def _import_empty(tag: str, platform: str) -> None:
+def _load_empty(tag: str, architecture: str) -> None:
+    """An image with one empty layer, whose configuration alone names the processor."""
+    layer = io.BytesIO()
+    tarfile.open(fileobj=layer, mode="w").close()
+    data = layer.getvalue()
+    root = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(data).hexdigest()}"]}
+    config = {
+        "architecture": architecture,
+        "os": "linux",
+        "config": {"Entrypoint": ["/none"], "ExposedPorts": {"8000/tcp": {}}},
+        "rootfs": root,
+    }
+    manifest = [{"Config": "config.json", "RepoTags": [tag], "Layers": ["layer.tar"]}]
     with tempfile.TemporaryFile() as file:
-        tarfile.open(fileobj=file, mode="w").close()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            _add(archive, "config.json", json.dumps(config).encode())
+            _add(archive, "layer.tar", data)
+            _add(archive, "manifest.json", json.dumps(manifest).encode())
         file.seek(0)
-        docker("import", "--platform", platform, "-", tag, stdin=file)
+        docker("load", stdin=file)
+
+
+def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    archive.addfile(info, io.BytesIO(data))
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from cove.errors import CoveError, RolloutFailed
 from cove.model.app import Health, Route, Service
 from cove.model.release import Placement, Release
@@ -15,6 +17,7 @@ from cove.ports import ContainerFacts, Listener, ProbeResult
 from cove.rollout.work import Work
 
 LOG_LINES = 20
+_SHORTEST_CHECK = 0.1  # seconds; the last one before the limit still gets a chance
 _FIRST_PAUSE = 0.05  # seconds; most apps are ready long before a fixed interval has passed
 _ENDED = frozenset({"exited", "dead", "restarting", "removing"})
 _MEGABYTE = 1 << 20
@@ -88,9 +91,12 @@ class _Wait:
         begun = clock()
         limit = self.service.rollout.timeout
         pause = _FIRST_PAUSE
+        result = ProbeResult(ready=False)
         while True:
             facts = await self._facts()
-            result = await self._check(facts)
+            # A check that hangs may not outlast the limit; a ready release only settles.
+            left = self.service.health.timeout if result.ready else begun + limit - clock()
+            result = await self._check(facts, left)
             if result.ready and self.work.now() - facts.started_at >= self.settle:
                 return
             if not result.ready and clock() - begun > limit:
@@ -112,13 +118,14 @@ class _Wait:
             raise RolloutFailed(message, code="unhealthy", log=log)
         return facts
 
-    async def _check(self, facts: ContainerFacts) -> ProbeResult:
+    async def _check(self, facts: ContainerFacts, left: float) -> ProbeResult:
         if not facts.running:
             return ProbeResult(ready=False, detail=f"it is {facts.state}")
         result = ProbeResult(ready=True)
         for port, health in self._checks():
+            seconds = max(_SHORTEST_CHECK, min(health.timeout, round(left, 1)))
             result = await self.work.platform.probe.check(
-                self.placement.address, port, health, self._host()
+                self.placement.address, port, replace(health, timeout=seconds), self._host()
             )
             if not result.ready:
                 self.failing_port = port
@@ -148,9 +155,18 @@ class _Wait:
             f"{self.placement.name} was not ready within {self.service.rollout.timeout:g} s: "
             f"{detail}{found}",
             code="not-ready",
-            hint=hint or "if it only needs longer, raise `rollout.timeout`",
+            hint=hint or self._hint(detail),
             log=await self.work.platform.engine.tail(facts.id, LOG_LINES),
         )
+
+    def _hint(self, detail: str) -> str:
+        path = self.service.health.path
+        if path and "answered" in detail:
+            return (
+                f"make GET {path} answer 200 to 399 once the app is ready, name another path with "
+                "`health:`, or say which answers are good: `health: {status: …}`"
+            )
+        return "if it only needs longer, raise `rollout.timeout`"
 
 
 def _advice(port: int, listeners: Sequence[Listener]) -> tuple[str, str]:

@@ -89,7 +89,7 @@ def test_restart_loses_nothing(agent, images):
     name = "again"
     agent.deploy(app_file(name, images.hello, rollout=PATIENT)).expect("live")
     before = agent.owned.containers(name)
-    with Traffic(agent.web, host(name), RATE, mix=FULL) as traffic:
+    with Traffic(agent.web, host(name), RATE) as traffic:
         agent.act(name, "restart").expect("live")
         traffic.more(50)
     traffic.assert_lossless()
@@ -103,7 +103,7 @@ def test_replicas_are_replaced_without_loss(agent, images):
     name = "several"
     keys = {"replicas": 2, "rollout": PATIENT}
     agent.deploy(app_file(name, images.hello, **keys)).expect("live")
-    with Traffic(agent.web, host(name), RATE, "h2", FULL) as traffic:
+    with Traffic(agent.web, host(name), RATE, "h2") as traffic:
         agent.deploy(app_file(name, images.second, **keys)).expect("live")
         traffic.more(50)
     traffic.assert_lossless()
@@ -115,7 +115,7 @@ def test_a_rollback_under_load_loses_nothing(agent, images):
     name = "back"
     agent.deploy(app_file(name, images.hello, rollout=PATIENT)).expect("live")
     agent.deploy(app_file(name, images.second, rollout=PATIENT)).expect("live")
-    with Traffic(agent.web, host(name), RATE, mix=FULL) as traffic:
+    with Traffic(agent.web, host(name), RATE) as traffic:
         agent.act(name, "rollback").expect("live")
         traffic.more(50)
     traffic.assert_lossless()
