@@ -52,7 +52,7 @@ need_packages() {
     command -v apt-get >/dev/null || die "${missing[*]} missing ($reason), and there is no apt-get"
     say "installing ${missing[*]}: $reason"
     apt_update
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes \
+    as_root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq install --yes \
         --no-install-recommends "${missing[@]}" >/dev/null || die "could not install ${missing[*]}"
 }
 

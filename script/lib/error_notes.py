@@ -145,7 +145,7 @@ NOTES: Final[dict[str, Note]] = {
         "`--pool` is not an IPv4 range, or smaller than /26.", "Write one, such as 10.201.0.0/16."
     ),
     "port-taken": Note(
-        "Something else holds a port that the proxy or an app's `ports` needs; the message says who.",
+        "Something else holds a port that the proxy or an app's `ports` needs; it is named.",
         "Stop it, or choose another port.",
     ),
     "port-undecided": Note(

@@ -26,11 +26,10 @@ HEAD = dedent(f"""\
 
     - `$NAME` and `${{NAME:-default}}` are filled in from the environment of the `cove` command, or
       from a file `.env` beside the app file. A name that is not set and has no default is an error.
-      `$$` is a dollar sign. What was filled in counts as secret.
+      `$$` is a dollar sign. An environment value that was filled in counts as secret.
     - Durations: `500ms`, `60s`, `1m30s`, `2h`; a bare number is seconds. Sizes: `64m`, `1g`.
     - true and false are written `true` and `false`; `tls: off` is a word.
-    - A file is at most {limits.MAX_BYTES // 1024} KB, {limits.MAX_NODES} values and
-      {limits.MAX_DEPTH} levels.
+    - At most {limits.MAX_BYTES // 1024} KB, {limits.MAX_NODES:,} values, {limits.MAX_DEPTH} levels.
     """)
 
 

@@ -32,15 +32,14 @@ switches colours off, `DOCKER_HOST` names Docker's unix socket where it is not t
 | 70 | a bug in cove; a report file is written |
 | 130 | interrupted or cancelled; what was begun is undone |
 
-A refusal before a rollout begins (for example `route-taken`) is 3 even for a new app. The stable
-codes of errors are in [errors.md](errors.md).
+The stable codes of errors are in [errors.md](errors.md).
 
 ## JSON
 
 With `--json` a command prints one object to standard output; `"v": 1` is the version of its form.
 `logs` prints one object per line. An error is printed as `{{"v": 1, "error": {{…}}}}`. A command
-that follows a rollout prints `outcome` (`live`, `done`, `kept`, `failed` or `cancelled`), `release`,
-`serving`, `urls`, `seconds`, `exit_code` and `error`.
+that follows a rollout prints `outcome` (`live`, `done`, `kept`, `failed` or `cancelled`),
+`release`, `serving`, `urls`, `seconds`, `exit_code` and `error`.
 """
 
 
@@ -53,7 +52,7 @@ def document() -> str:
             found = group.get_command(click.Context(group), name)
             if found is not None:
                 parts.extend(_command(found, f"cove {name}"))
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def _command(command: click.Command, path: str, level: int = 3) -> Iterator[str]:

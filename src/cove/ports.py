@@ -291,6 +291,9 @@ class Store(Protocol):
         """Marks a pending release failed and drops its claims."""
 
     def free_addresses(self, app: str, addresses: Iterable[str]) -> None: ...
+    def keep_addresses(self, app: str, addresses: Iterable[str]) -> None:
+        """Frees every address of the app but these."""
+
     def set_stopped(self, app: str, *, stopped: bool) -> None: ...
     def set_source(self, app: str, source: str) -> None: ...
     def forget_app(self, app: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -84,8 +85,10 @@ class Belongings:
 
     def remove_all(self) -> list[str]:
         """Remove everything, the proxy too; returns what is left."""
-        for container in get("/containers/json", {"label": self._labels("")}, all=1):
-            delete(f"/containers/{container['Id']}", force=1, v=1)
+        containers = get("/containers/json", {"label": self._labels("")}, all=1)
+        with ThreadPoolExecutor(4) as several:  # the Engine takes half a second for each
+            paths = [f"/containers/{container['Id']}" for container in containers]
+            list(several.map(lambda path: delete(path, force=1, v=1), paths))
         for network in self.networks():
             delete(f"/networks/{network}")
         for volume in self.volumes():

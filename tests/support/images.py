@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import os
 import sys
 import tarfile
 import tempfile
@@ -69,6 +70,19 @@ class Images:
         architecture = "arm64" if get("/version")["Arch"] != "arm64" else "amd64"
         tag = f"{REPOSITORY}:for-{architecture}"
         return self._once(tag, lambda: _load_empty(tag, architecture))
+
+    def unique(self, tag: str, version: str) -> None:
+        """An image with a layer of its own that nothing else on this machine has."""
+        container = docker("create", "--pull", "never", self.hello)
+        try:
+            with tempfile.TemporaryFile() as file:
+                with tarfile.open(fileobj=file, mode="w") as archive:
+                    _add(archive, "filling", os.urandom(4 << 20))
+                file.seek(0)
+                docker("cp", "-", f"{container}:/app", stdin=file)
+            docker("commit", "--change", f"ENV VERSION={version}", container, tag)
+        finally:
+            docker("rm", container)
 
     def _variant(self, name: str, **configuration: Any) -> str:
         base = self._once(self._base, lambda: self.builder.build(self._base, APP))

@@ -31,7 +31,7 @@ APP = "shop"
 _WRITES = frozenset(
     {
         "open_rollout", "reserve_subnet", "create_release", "save_plan", "save_step", "confirm",
-        "fail_release", "free_addresses", "set_stopped", "set_source", "forget_app",
+        "fail_release", "free_addresses", "keep_addresses", "set_stopped", "set_source", "forget_app",
         "close_rollout", "add_event",
     }
 )  # fmt: skip

@@ -18,12 +18,22 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
+from cove.adapters.sqlite import DEFAULT_POOL
 from cove.errors import PlatformError, Refused
-from cove.render.naming import Naming
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), without its final NUL
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What the agent was started with; None: as the last time."""
+
+    http_port: int | None = None
+    https_port: int | None = None
+    bind: str | None = None
+    pool: str | None = None
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -31,6 +41,10 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     prefix: str
     api_port: int  # of the proxy's own API, on loopback
+    http_port: int = 80
+    https_port: int = 443
+    bind: str = ""  # empty: every address, IPv4 and IPv6
+    pool: str = DEFAULT_POOL
 
 
 class Instance:
@@ -82,21 +96,31 @@ class Instance:
                 return msgspec.json.decode(path.read_bytes(), type=Identity)
             default = self.folder.resolve() == DEFAULT_DATA_DIR
             prefix = "cove" if default else f"cove_{secrets.token_hex(3)}"
-            identity = Identity(prefix=prefix, api_port=free_port())
-            self.save(identity)
+            return self.save(Identity(prefix=prefix, api_port=free_port()))
         except (OSError, msgspec.DecodeError) as error:
             raise PlatformError(f"{path} cannot be used: {error}", code="data-dir") from error
-        return identity
 
-    def save(self, identity: Identity) -> None:
-        """Writes the identity so that a crash leaves the old or the new one."""
+    def remember(self, asked: Asked) -> Identity:
+        """The identity with what was asked for now; it holds until something else is asked for.
+
+        Raises PlatformError (`data-dir`).
+        """
+        identity = self.identity()
+        given = {key: value for key, value in asdict(asked).items() if value is not None}
+        return self.save(replace(identity, **given)) if given else identity
+
+    def save(self, identity: Identity) -> Identity:
+        """Writes the identity so that a crash leaves the old or the new one.
+
+        Raises PlatformError (`data-dir`).
+        """
         staged = self.folder / ".instance.json.new"
-        staged.write_bytes(msgspec.json.encode(identity))
-        staged.replace(self.folder / "instance.json")
-
-    def naming(self) -> Naming:
-        """How this instance names what it creates."""
-        return Naming(self.identity().prefix)
+        try:
+            staged.write_bytes(msgspec.json.encode(identity))
+            staged.replace(self.folder / "instance.json")
+        except OSError as error:
+            raise PlatformError(f"{staged} cannot be written: {error}", code="data-dir") from error
+        return identity
 
 
 def free_port() -> int:

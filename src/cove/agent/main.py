@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import ipaddress
 import logging
 import os
 import signal
@@ -17,12 +18,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from cove.adapters.sqlite import DEFAULT_POOL
+from cove.adapters.traefik import TraefikApi
 from cove.agent.api.agent_endpoints import ShutdownRequest
 from cove.agent.api.server import Api
-from cove.agent.instance import DEFAULT_DATA_DIR, Instance
-from cove.agent.platform import Options, Parts, assemble
+from cove.agent.instance import (
+    DEFAULT_DATA_DIR,
+    Asked,
+    Identity,
+    Instance,
+    free_port,
+    port_free,
+)
+from cove.agent.platform import Parts, assemble
 from cove.agent.watch import watch
 from cove.errors import EXIT_DONE, CoveError, PlatformError
 from cove.planning import operations as op
@@ -39,7 +49,7 @@ def main() -> NoReturn:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
-        code = asyncio.run(run(_options(sys.argv[1:])))
+        code = asyncio.run(run(*_arguments(sys.argv[1:])))
     except CoveError as error:
         hint = f" ({error.hint})" if error.hint else ""
         _log.error("%s%s", error.message, hint)
@@ -49,11 +59,11 @@ def main() -> NoReturn:
     os._exit(code)
 
 
-async def run(options: Options) -> int:
+async def run(folder: Path, asked: Asked) -> int:
     """Serves until it is told to end. Raises CoveError when it cannot begin."""
-    instance = Instance(options.data_dir)
+    instance = Instance(folder)
     instance.open()
-    parts = assemble(options, instance)
+    parts = assemble(await _reachable(instance, instance.remember(asked)), instance)
     ended: asyncio.Future[ShutdownRequest] = asyncio.get_running_loop().create_future()
     api = Api(parts, lambda request: _end(ended, request))
     runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
@@ -66,6 +76,16 @@ async def run(options: Options) -> int:
     await _leave(parts, await ended)
     instance.socket.unlink(missing_ok=True)
     os._exit(EXIT_DONE)
+
+
+async def _reachable(instance: Instance, identity: Identity) -> Identity:
+    """Another port for the proxy's API, when somebody took it while the proxy was down."""
+    api = TraefikApi(identity.api_port)
+    try:
+        taken = not await api.ping() and not port_free(identity.api_port, "127.0.0.1")
+    finally:
+        await api.close()
+    return instance.save(replace(identity, api_port=free_port())) if taken else identity
 
 
 async def _live(parts: Parts, api: Api) -> None:
@@ -128,21 +148,23 @@ def _fall(ended: asyncio.Future[ShutdownRequest], life: asyncio.Task[None]) -> N
         ended.set_exception(life.exception() or RuntimeError("the watch ended"))
 
 
-def _options(arguments: list[str]) -> Options:
+def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
     parser = argparse.ArgumentParser(prog="python -m cove.agent", description=__doc__)
     parser.add_argument("--data-dir", type=Path, default=DEFAULT_DATA_DIR)
-    parser.add_argument("--http-port", type=int, default=80)
-    parser.add_argument("--https-port", type=int, default=443)
-    parser.add_argument("--bind", default="", help="an address; default: all, IPv4 and IPv6")
-    parser.add_argument("--pool", default=DEFAULT_POOL, help="where apps get their networks from")
+    parser.add_argument("--http-port", type=int, help="80, or as the last time")
+    parser.add_argument("--https-port", type=int, help="443, or as the last time")
+    parser.add_argument("--bind", help="an address; default: all, IPv4 and IPv6")
+    parser.add_argument("--pool", help=f"where apps get their networks from; {DEFAULT_POOL}")
     parsed = parser.parse_args(arguments)
     try:
-        return Options(
-            data_dir=parsed.data_dir.absolute(),
-            http_port=parsed.http_port,
-            https_port=parsed.https_port,
-            bind=parsed.bind,
-            pool=parsed.pool,
-        )
+        if parsed.bind:
+            ipaddress.ip_address(parsed.bind)
     except ValueError as error:
         parser.error(str(error))
+    asked = Asked(
+        http_port=parsed.http_port,
+        https_port=parsed.https_port,
+        bind=parsed.bind,
+        pool=parsed.pool,
+    )
+    return parsed.data_dir.absolute(), asked

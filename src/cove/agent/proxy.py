@@ -92,7 +92,12 @@ class ProxyRuntime:
             await self._runner.run(self._naming.proxy_project, self._project, ["down"], {})
 
     async def look(self) -> ProxyView:
-        """What is true of it now: whether it answers, and shows every route it was given."""
+        """What is true of it now: whether it answers, and shows every route it was given.
+
+        Files that somebody changed or deleted are written again first.
+        """
+        for name in self._files.mend():
+            _log.warning("%s was not as cove had written it, and is written again", name)
         version = await self._api.version()
         routers = await self._api.routers() if version else None
         if routers is None:
@@ -105,6 +110,8 @@ class ProxyRuntime:
             problem = "it does not serve " + ", ".join(missing)
         elif refused:
             problem = "it refused " + ", ".join(refused)
+        elif strangers := self._files.strangers():
+            problem = f"{', '.join(strangers)} in {self._folder / 'dynamic'} is not cove's"
         return ProxyView(state="ready", version=version, problem=problem)
 
     @property

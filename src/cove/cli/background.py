@@ -54,15 +54,17 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     """What an agent is started with."""
 
     data_dir: Path
-    http_port: int = 80
-    https_port: int = 443
-    bind: str = ""  # empty: every address
-    pool: str = ""  # CIDR; empty: the agent's default
+    http_port: int | None = None  # None: as the last time, or 80
+    https_port: int | None = None  # None: as the last time, or 443
+    bind: str = ""  # empty: as the last time, or every address
+    pool: str = ""  # CIDR; empty: as the last time, or the agent's default
 
     def argv(self) -> list[str]:
         """The agent's command. `-P`: the current folder is no place to import from."""
         command = [sys.executable, "-P", "-m", "cove.agent", "--data-dir", str(self.data_dir)]
-        command += ["--http-port", str(self.http_port), "--https-port", str(self.https_port)]
+        ports = {"--http-port": self.http_port, "--https-port": self.https_port}
+        for option, port in ports.items():
+            command += [option, str(port)] if port else []
         command += ["--bind", self.bind] if self.bind else []
         return command + (["--pool", self.pool] if self.pool else [])
 

@@ -73,7 +73,11 @@ def plan_start(release: Release, observed: Observed) -> op.Plan:
     if kept.issuperset(placement.name for placement in release.placements):
         steps.append(op.StartStopped(release=release.number, cause="a start was asked for"))
     else:
-        steps.append(op.StartRelease(release=release.number, cause="its containers are gone"))
+        number = release.number
+        steps += [
+            op.WriteProject(releases=(number,), before=(number,), cause="its containers are gone"),
+            op.StartRelease(release=number, cause="a start was asked for"),
+        ]
     steps.append(_ready(release, settle=True))
     if release.spec.routes:
         steps.append(_switch(release, None, {}))

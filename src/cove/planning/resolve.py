@@ -18,8 +18,12 @@ def resolve(app: App, images: Mapping[str, Image]) -> App:
     Raises InvalidFile (`port-undecided`) when an image exposes no port or several and the file
     names none.
     """
-    services = tuple(_with_image_volumes(s, images[s.name]) for s in app.services)
     routes = tuple(_with_port(r, images[r.service]) for r in app.routes)
+    routed = {route.service for route in routes}
+    services = tuple(_with_image_volumes(s, images[s.name]) for s in app.services)
+    services = tuple(
+        s if s.name in routed else _with_health_port(s, images[s.name]) for s in services
+    )
     return replace(app, services=services, routes=routes)
 
 
@@ -78,16 +82,30 @@ def _with_image_volumes(service: Service, image: Image) -> Service:
     return replace(service, mounts=(*service.mounts, *extra))
 
 
+def _with_health_port(service: Service, image: Image) -> Service:
+    """A service nobody is routed to is still asked at its health path."""
+    health = service.health
+    if not health.path or health.port:
+        return service
+    port = _only_port(image, "health", f"health: {{path: {health.path}, port: 8000}}")
+    return replace(service, health=replace(health, port=port))
+
+
 def _with_port(route: Route, image: Image) -> Route:
     if route.port:
         return route
+    example = image.ports[0] if image.ports else 8000
+    where = f"{route.domain}{route.path}"
+    return replace(route, port=_only_port(image, where, f"port: {example}"))
+
+
+def _only_port(image: Image, where: str, example: str) -> int:
     if len(image.ports) == 1:
-        return replace(route, port=image.ports[0])
+        return image.ports[0]
     found = ", ".join(str(p) for p in image.ports)
     reason = f"exposes {found}" if found else "exposes no port"
-    example = image.ports[0] if image.ports else 8000
     raise InvalidFile(
-        f"{route.domain}{route.path}: the port cannot be decided: {image.reference} {reason}",
+        f"{where}: the port cannot be decided: {image.reference} {reason}",
         code="port-undecided",
-        hint=f"say which port the app listens on, for example `port: {example}`",
+        hint=f"say which port the app listens on, for example `{example}`",
     )

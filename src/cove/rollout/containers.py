@@ -92,7 +92,8 @@ async def retire(step: op.RetireRelease, work: Work) -> None:
     record = work.platform.store.app(work.app)
     if record is not None and record.live:
         await work.write_project((record.live,))
-    work.platform.store.free_addresses(work.app, [p.address for p in release.placements])
+        live = work.release(record.live)
+        work.platform.store.keep_addresses(work.app, [p.address for p in live.placements])
 
 
 async def remove_containers(step: op.RemoveContainers, work: Work) -> None:

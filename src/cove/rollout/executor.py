@@ -7,11 +7,10 @@ forward is the plan's pivot. Imported inside `cove.rollout`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cove.errors import Cancelled, CoveError, PlatformError
 from cove.model.events import EventKind, Rollout
@@ -22,6 +21,7 @@ from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
 Act = Callable[[Any, Work], Awaitable[None]]
+Progressed = Literal["started", "done", "undone"]
 
 DO: dict[type[op.Operation], Act] = {
     op.PrepareNetwork: containers.prepare_network,
@@ -70,7 +70,7 @@ class Executor:
         self.work = work
         self.committed = plan.pivot < 0
         self.undoing = False
-        self.incomplete = False  # something could not be taken back
+        self.incomplete = False  # something could not be taken back or cleared away
 
     @property
     def cancellable(self) -> bool:
@@ -83,14 +83,14 @@ class Executor:
         Cancelled before the pivot, it takes back and raises Cancelled; after it, it goes on.
         """
         try:
-            await self._forward(0, self.plan.pivot + 1)
+            for index in range(self.plan.pivot + 1):
+                await self._forward(index)
         except asyncio.CancelledError:
             await self.undo(self._begun())
             raise Cancelled("the rollout was cancelled", code="cancelled") from None
         except Exception:
             await self.undo(self._begun())
             raise
-        self.committed = True
         await self.finish(self.plan.pivot + 1)
 
     async def finish(self, first: int) -> None:
@@ -104,8 +104,9 @@ class Executor:
             if failure is not None and isinstance(self.plan.operations[index], op.ForgetApp):
                 break
             try:
-                await self._forward(index, index + 1)
+                await self._forward(index)
             except CoveError as error:
+                self.incomplete = True
                 failure = failure or error
         if failure is not None:
             raise failure
@@ -122,40 +123,47 @@ class Executor:
             return
         try:
             await _act(UNDO, step, self.work)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - see below
             # Not even a bug in one may keep the others from being taken back.
             _log.exception("%s of %s could not be undone", type(step).__name__, self.plan.app)
             self.incomplete = True
             self._tell("notice", index, f"could not be undone: {error}")
-            return
-        with contextlib.suppress(PlatformError):  # what is undone twice is undone
-            self._record(index, "undone")
-        self._tell("undone", index)
+        else:
+            self._note(index, "undone")
 
-    def _tell(self, kind: EventKind, index: int, text: str = "") -> None:
-        """An event nobody depends on: a full disk must not stop the undoing."""
+    async def _forward(self, index: int) -> None:
+        step = self.plan.operations[index]
+        self._note(index, "started")
+        begun = time.monotonic()
+        try:
+            await _act(DO, step, self.work)
+        except CoveError as error:
+            self._tell("failed", index, error.message)
+            raise
+        # The pivot's effect commits, not what is noted of it afterwards.
+        self.committed = self.committed or index == self.plan.pivot
+        self._note(index, "done", {"seconds": round(time.monotonic() - begun, 3)})
+
+    def _note(self, index: int, state: Progressed, data: dict[str, Any] | None = None) -> None:
+        """Journals and tells how far an operation has come.
+
+        What cannot be journalled is not begun; but no full disk keeps a rollout from clearing
+        away or taking back, since to do that twice is fine.
+        """
+        try:
+            self.work.platform.store.save_step(self.rollout, Step(index, state))
+            self.work.emit(state, index, data=data)
+        except PlatformError as error:
+            if self.cancellable:
+                raise
+            _log.error("%s of operation %s was not recorded: %s", state, index, error.message)
+
+    def _tell(self, kind: EventKind, index: int, text: str) -> None:
+        """An event that nothing depends on."""
         try:
             self.work.emit(kind, index, text)
         except PlatformError as error:
             _log.error("%s of operation %s was not recorded: %s", kind, index, error.message)
-
-    async def _forward(self, first: int, end: int) -> None:
-        for index in range(first, end):
-            step = self.plan.operations[index]
-            self._record(index, "started")
-            self.work.emit("started", index)
-            begun = time.monotonic()
-            try:
-                await _act(DO, step, self.work)
-            except CoveError as error:
-                self.work.emit("failed", index, error.message)
-                raise
-            self._record(index, "done")
-            seconds = round(time.monotonic() - begun, 3)
-            self.work.emit("done", index, data={"seconds": seconds})
-
-    def _record(self, index: int, state: Any) -> None:
-        self.work.platform.store.save_step(self.rollout, Step(index, state))
 
     def _begun(self) -> list[int]:
         """Every operation up to the one that failed; those after it were never started."""

@@ -20,6 +20,19 @@ async def resolve_images(app: App, work: Work) -> dict[str, Image]:
     return {service.name: await _resolve(service, work) for service in app.services}
 
 
+async def local_images(app: App, engine: Engine) -> tuple[dict[str, Image], list[str]]:
+    """The images that are on this machine already, and a note for each service that lacks one."""
+    images: dict[str, Image] = {}
+    notes = []
+    for service in app.services:
+        facts = await engine.image(service.image)
+        if facts is None:
+            notes.append(f"{service.image} is not on this machine yet and would be pulled")
+        else:
+            images[service.name] = _image(service.image, facts, pulled=False)
+    return images, notes
+
+
 async def recall_images(release: Release, work: Work) -> dict[str, Image]:
     """The images of an earlier release, fetched by digest where they are gone from this machine.
 

@@ -9,10 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from cove import appfile
-from cove.errors import InvalidFile, Refused
+from cove.errors import EXIT_FAILED, Refused
 from cove.model.app import App
 from cove.model.events import Rollout
 from cove.model.release import Image, Release
@@ -50,10 +49,16 @@ def read(request: DeployRequest, store: Store) -> Candidate:
     spec = appfile.load(
         request.text, name=request.name, env_files=request.env_files, variables=request.variables
     )
-    check_certificates(spec)
-    check_claims(spec, store)
-    if not request.take_over:
-        _check_source(spec.name, request.origin, store.app(spec.name))
+    record = store.app(spec.name)
+    try:
+        check_certificates(spec)
+        check_claims(spec, store)
+        if not request.take_over:
+            _check_source(spec.name, request.origin, record)
+    except Refused as error:
+        if record is None or not record.live or record.stopped:
+            error.exit_code = EXIT_FAILED  # nothing serves that could have been kept
+        raise
     why = request.why or f"deploy of {spec.services[0].image}"
     return Candidate(spec=spec, why=why, source=request.origin)
 
@@ -141,17 +146,19 @@ def _check_source(app: str, origin: str, record: AppRecord | None) -> None:
     )
 
 
-def provisional(
-    candidate: Candidate, images: dict[str, Image], record: AppRecord | None
-) -> Release:
-    """The release a plan would make, for showing it without recording anything."""
-    try:
-        spec = resolve(candidate.spec, images)
-    except (InvalidFile, KeyError):
-        spec = candidate.spec
-    return replace(
-        Release(app=spec.name, number=0, spec=spec, images=images, placements=()),
+def provisional(candidate: Candidate, images: dict[str, Image], number: int) -> Release:
+    """The release a plan would make, for showing it without recording anything.
+
+    Raises InvalidFile as `resolve` does; what only a missing image could tell stays open.
+    """
+    known = all(service.name in images for service in candidate.spec.services)
+    spec = resolve(candidate.spec, images) if known else candidate.spec
+    return Release(
+        app=spec.name,
+        number=number,
+        spec=spec,
+        images=images,
+        placements=(),
         why=candidate.why,
         source=candidate.source,
-        number=record.live + 1 if record else 1,
     )

@@ -21,6 +21,7 @@ _SHORTEST_CHECK = 0.1  # seconds; the last one before the limit still gets a cha
 _FIRST_PAUSE = 0.05  # seconds; most apps are ready long before a fixed interval has passed
 _ENDED = frozenset({"exited", "dead", "restarting", "removing"})
 _MEGABYTE = 1 << 20
+_KILLED = 137  # 128 + SIGKILL
 
 
 async def await_ready(work: Work, release: Release, settle: float) -> None:
@@ -54,8 +55,10 @@ async def check_alive(work: Work, release: Release) -> None:
 async def ended(work: Work, placement: Placement, facts: ContainerFacts) -> CoveError:
     """The error that tells how a container ended."""
     exits = await work.platform.engine.exits([facts.id], facts.started_at - 3600)
-    oom = facts.oom_killed or any(e.oom for e in exits)
     code = exits[0].code if exits else facts.exit_code
+    # Docker misses some of the kernel's reports; with a limit, nothing else kills so.
+    guessed = code == _KILLED and facts.memory_limit > 0
+    oom = guessed or facts.oom_killed or any(e.oom for e in exits)
     log = await work.platform.engine.tail(facts.id, LOG_LINES)
     if oom:
         limit = (
@@ -162,8 +165,9 @@ class _Wait:
     def _hint(self, detail: str) -> str:
         path = self.service.health.path
         if path and "answered" in detail:
+            good = ", ".join(f"{low} to {high}" for low, high in self.service.health.status)
             return (
-                f"make GET {path} answer 200 to 399 once the app is ready, name another path with "
+                f"make GET {path} answer {good} once the app is ready, name another path with "
                 "`health:`, or say which answers are good: `health: {status: …}`"
             )
         return "if it only needs longer, raise `rollout.timeout`"

@@ -105,8 +105,12 @@ async def restore(app: str, rollouts: Rollouts) -> None:
 
 async def _restore(record: AppRecord, work: Work) -> None:
     await _sweep(record, work)
+    placements = work.release(record.live).placements if record.live else ()
+    work.platform.store.keep_addresses(record.name, [p.address for p in placements])
     if not record.live or record.stopped:
         await work.platform.proxy.withdraw(record.name)
+        if record.live:
+            await containers.stop(op.StopRelease(release=record.live), work)
         return
     await _revive(record, work)
     await traffic.publish(work, work.release(record.live))

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from cove.errors import (
@@ -46,7 +46,7 @@ from cove.rollout import prepare
 from cove.rollout.containers import prune_images
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
-from cove.rollout.images import recall_images, resolve_images
+from cove.rollout.images import local_images, recall_images
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
@@ -85,16 +85,10 @@ class Rollouts:
         """What `deploy` would do now, pulling and recording nothing."""
         candidate = prepare.read(request, self.platform.store)
         name = candidate.spec.name
-        images = {}
-        notes = []
-        for service in candidate.spec.services:
-            facts = await self.platform.engine.image(service.image)
-            if facts is None:
-                notes.append(f"{service.image} is not on this machine yet and would be pulled")
-        if not notes:
-            images = await resolve_images(candidate.spec, self.work(name, _mute))
+        images, notes = await local_images(candidate.spec, self.platform.engine)
         record = self.platform.store.app(name)
-        release = prepare.provisional(candidate, images, record)
+        taken = max((r.number for r in self.platform.store.releases(name)), default=0)
+        release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
         hold = {s.name: "" for s in release.spec.routed()}
         plan = plan_rollout(release, observed, hold if needs_hold(release.spec, observed) else {})
@@ -203,9 +197,17 @@ class Rollouts:
         fetch = (lambda: recall_images(again, work)) if again else None
         prepared = await prepare.prepare(candidate, rollout, work, fetch)
         await self._execute(rollout, prepared.plan, work)
-        if candidate.source:
-            self.platform.store.set_source(work.app, candidate.source)
+        try:
+            if candidate.source:
+                self.platform.store.set_source(work.app, candidate.source)
+        except PlatformError as error:
+            self._remark(work, f"where it came from was not recorded: {error.message}")
         return "live"
+
+    def _remark(self, work: Work, text: str) -> None:
+        _log.warning("%s: %s", work.app, text)
+        with suppress(PlatformError):
+            work.emit("notice", text=text)
 
     async def _execute(self, rollout: Rollout, plan: op.Plan, work: Work) -> None:
         self.platform.store.save_plan(rollout, op.encode(plan))
@@ -219,8 +221,7 @@ class Rollouts:
             if not (executor.committed and plan.release):
                 raise
             # The release serves; what could not be cleared away is told and retried later.
-            self.unsettled.add(work.app)
-            work.emit("notice", text=f"not everything could be cleared away: {error.message}")
+            self._remark(work, f"not everything could be cleared away: {error.message}")
         finally:
             if executor.incomplete:
                 self.unsettled.add(work.app)
@@ -255,7 +256,7 @@ class Rollouts:
             return "cancelled", Cancelled("the rollout was cancelled")
         except CoveError as failure:
             error = failure
-        except Exception as bug:
+        except Exception as bug:  # noqa: BLE001 - see below
             # The last resort: a bug ends the rollout, not the agent.
             _log.exception("rollout %s of %s", rollout.id, rollout.app)
             error = _bug(bug)
@@ -385,7 +386,3 @@ async def _pruned(work: Work) -> None:
         await prune_images(work, KEEP_RELEASES)
     except CoveError as error:
         work.emit("notice", text=f"images were not pruned: {error.message}")
-
-
-def _mute(*_: Any, **__: Any) -> None:
-    """A plan tells nobody."""

@@ -7,7 +7,7 @@ import pytest
 from support.agent import Agent
 from support.appfiles import app_file, host
 from support.images import Images
-from support.traffic import FULL, Traffic
+from support.traffic import FULL, QUICK, Traffic
 
 RATE = 150
 # Longer than the longest answer of the load takes; a drain may cut what takes longer.
@@ -17,7 +17,8 @@ PATIENT = {"drain": "5s"}
 def upgrade(agent: Agent, images: Images, name: str, protocol, **keys) -> Traffic:
     """Replace one release by another under load; the second answers before the load ends."""
     agent.deploy(app_file(name, images.hello, rollout=PATIENT, **keys)).expect("live")
-    with Traffic(agent.web, host(name), RATE, protocol, FULL) as traffic:
+    mix = QUICK if protocol == "h1s" else FULL
+    with Traffic(agent.web, host(name), RATE, protocol, mix) as traffic:
         agent.deploy(app_file(name, images.second, rollout=PATIENT, **keys)).expect("live")
         traffic.more(50)
     return traffic
@@ -72,7 +73,7 @@ def test_a_failed_stop_first_comes_back_with_its_data(agent, images):
     for _ in range(3):
         agent.web.get(host(name), "/count", "POST")
     before = agent.world(name)
-    with Traffic(agent.web, host(name), RATE, mix=FULL) as traffic:
+    with Traffic(agent.web, host(name), RATE) as traffic:
         bad = app_file(name, images.keeping, env={"FAULT": "exit"}, **keys)
         agent.deploy(bad).expect("kept")
         traffic.more(50)

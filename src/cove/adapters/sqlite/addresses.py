@@ -89,6 +89,12 @@ def held_by(db: sqlite3.Connection, app: str, release: int) -> list[str]:
     return sorted((row["address"] for row in rows), key=IPv4Address)
 
 
+def occupied(db: sqlite3.Connection, app: str) -> list[str]:
+    """The addresses in use by any release of an app, in numerical order."""
+    query = "SELECT address FROM addresses WHERE app = ? AND release IS NOT NULL"
+    return sorted((row["address"] for row in db.execute(query, (app,))), key=IPv4Address)
+
+
 def _statics(subnet: str) -> Sequence[str]:
     network = IPv4Network(subnet)
     return [str(network[i]) for i in range(_FIRST_STATIC, _LAST_STATIC + 1)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from cove.adapters.sqlite import claims
-from cove.adapters.sqlite.addresses import choose, held_by, occupy, vacate
+from cove.adapters.sqlite.addresses import choose, held_by, occupied, occupy, vacate
 from cove.adapters.sqlite.cipher import Cipher
 from cove.adapters.sqlite.connection import Records
 from cove.errors import NotFound, PlatformError
@@ -116,6 +116,12 @@ class ReleaseRecords(Records):
         """Gives addresses back, to be used again as late as possible; free ones are fine."""
         with self._db.write() as db:
             vacate(db, app, addresses)
+
+    def keep_addresses(self, app: str, addresses: Iterable[str]) -> None:
+        """Gives back every address of the app but these; an unknown app has none."""
+        kept = set(addresses)
+        with self._db.write() as db:
+            vacate(db, app, [held for held in occupied(db, app) if held not in kept])
 
     def _insert(self, db: sqlite3.Connection, release: Release) -> None:
         db.execute(

@@ -30,11 +30,12 @@ class TraefikProxy:
         self._api = api
         self._limit = limit
         self.expected: dict[str, ProxyRoutes] = {}  # by app, for the watchdog
+        self._written: dict[Path, bytes] = {}  # what the watched directory shall hold
 
     async def publish(self, app: str, routes: ProxyRoutes) -> None:
         """Makes the routes live; on failure the ones before are put back."""
         path = self._path(app)
-        before = path.read_bytes() if path.exists() else None
+        before = self._written.get(path) or _content(path)
         self._write(path, routes.document)
         problem = await self._confirmed(routes)
         if problem:
@@ -45,11 +46,11 @@ class TraefikProxy:
     async def withdraw(self, app: str) -> None:
         """Removes the routes and waits until the proxy has dropped them."""
         path = self._path(app)
-        if not path.exists():
+        published = self.expected.pop(app, None)
+        names = _router_names(path) | set(published.routers if published else ())
+        self._drop(path)
+        if not names:
             return
-        names = _router_names(path)
-        path.unlink(missing_ok=True)
-        self.expected.pop(app, None)
         deadline = asyncio.get_running_loop().time() + self._limit
         while asyncio.get_running_loop().time() < deadline:
             live = await self._api.routers()
@@ -64,11 +65,21 @@ class TraefikProxy:
         self._dynamic.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._write(self._dynamic / "_base.yml", document)
 
-    def forget_unknown(self, apps: set[str]) -> None:
-        """Deletes the files of apps that are not recorded."""
-        for path in self._dynamic.glob("*.yml"):
-            if path.stem not in apps and not path.stem.startswith("_"):
-                path.unlink(missing_ok=True)
+    def mend(self) -> list[str]:
+        """Writes again each of cove's files that somebody changed or deleted; returns their names.
+
+        Raises PlatformError (`data-dir`).
+        """
+        spoilt = [path for path, data in self._written.items() if _content(path) != data]
+        for path in spoilt:
+            self._put(path, self._written[path])
+        return [path.name for path in spoilt]
+
+    def strangers(self) -> list[str]:
+        """Files beside cove's own. One that Traefik cannot read keeps it from every change."""
+        if not self._dynamic.is_dir():
+            return []
+        return sorted(p.name for p in self._dynamic.iterdir() if p not in self._written)
 
     async def _confirmed(self, routes: ProxyRoutes) -> PlatformError | None:
         clock = asyncio.get_running_loop().time
@@ -98,7 +109,7 @@ class TraefikProxy:
 
     def _restore(self, path: Path, before: bytes | None) -> None:
         if before is None:
-            path.unlink(missing_ok=True)
+            self._drop(path)
         else:
             self._put(path, before)
 
@@ -121,12 +132,24 @@ class TraefikProxy:
             staged.replace(path)
         except OSError as error:
             raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
+        self._written[path] = data
+
+    def _drop(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._written.pop(path, None)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def _router_names(path: Path) -> set[str]:
     try:
         document = json.loads(path.read_bytes())
-    except ValueError:
+    except (OSError, ValueError):
         return set()
     return set(document.get("http", {}).get("routers", {}))
 

@@ -42,7 +42,7 @@ class AgentEndpoints:
     @endpoint("GET", "/v1/version", {"": VersionView})
     async def version(self, _: web.Request) -> web.StreamResponse:
         """The agent, Docker and the proxy."""
-        options = self._parts.options
+        identity = self._parts.identity
         try:
             docker = (await self._parts.engine.info()).version
         except PlatformError:
@@ -52,9 +52,9 @@ class AgentEndpoints:
             api="v1",
             pid=os.getpid(),
             instance=self._parts.naming.prefix,
-            data_dir=str(options.data_dir),
-            http_port=options.http_port,
-            https_port=options.https_port,
+            data_dir=str(self._parts.instance.folder),
+            http_port=identity.http_port,
+            https_port=identity.https_port,
             docker=docker,
             proxy=self._parts.proxy.view,
             uptime=time.monotonic() - self._begun,

@@ -42,6 +42,24 @@ def trust(settings: Settings) -> None:
 
 @command.command()
 @shared
+def untrust(settings: Settings) -> None:
+    """Take the trust in cove's own authority back from this machine (needs root)."""
+    from cove.adapters.localca.trust import remove_trust
+
+    out, client = Output(settings), Client(settings)
+    removed = remove_trust(str(client.get("/v1/version")["instance"]))
+    if out.json_wanted:
+        out.json({"trusted": False, "removed": removed})
+        return
+    out.line(
+        "this machine no longer trusts cove's authority"
+        if removed
+        else "this machine did not trust cove's authority"
+    )
+
+
+@command.command()
+@shared
 def ca(settings: Settings) -> None:
     """Print the certificate of cove's own authority, in PEM form."""
     out, authority = Output(settings), _authority(Client(settings))

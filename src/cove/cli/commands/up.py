@@ -20,8 +20,6 @@ from cove.cli.output import Output
 from cove.cli.text import elapsed, took
 from cove.errors import InvalidFile, PlatformError
 
-HTTP_PORT = 80
-HTTPS_PORT = 443
 _POLL = 0.2  # seconds
 _PORT = click.IntRange(1, 65535)
 
@@ -35,11 +33,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     pool: str
 
     def options(self, data_dir: Path) -> AgentOptions:
-        """With the defaults filled in."""
+        """What the agent is told; it remembers the rest."""
         return AgentOptions(
             data_dir=data_dir,
-            http_port=self.http_port or HTTP_PORT,
-            https_port=self.https_port or HTTPS_PORT,
+            http_port=self.http_port,
+            https_port=self.https_port,
             bind=self.bind,
             pool=self.pool,
         )
@@ -47,9 +45,14 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 @click.command()
 @click.option("-d", "--detach", is_flag=True, help="In the background, restarted after a crash.")
-@click.option("--http-port", type=_PORT, help=f"[{HTTP_PORT}]")
-@click.option("--https-port", type=_PORT, help=f"[{HTTPS_PORT}]")
-@click.option("--bind", metavar="ADDRESS", default="", help="Listen on one address  [all]")
+@click.option("--http-port", type=_PORT, help="[80, or as the last time]")
+@click.option("--https-port", type=_PORT, help="[443, or as the last time]")
+@click.option(
+    "--bind",
+    metavar="ADDRESS",
+    default="",
+    help="Listen on one address  [all, or as the last time]",
+)
 @click.option("--pool", metavar="CIDR", default="", help="Where apps' networks are taken from.")
 @click.option(
     "--wait",

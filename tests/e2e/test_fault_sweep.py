@@ -1,0 +1,67 @@
+"""kill -9 at every operation of a rollout, under load: no request fails, nothing is left over."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from support.faults import FETCH, Victim, delays, operations
+from support.traffic import FULL, Traffic
+
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(3000)]
+
+RATE = 150  # requests per second
+ORDERS = {"start-first": {}, "stop-first": {"volumes": ["data:/data"]}, "replicas": {"replicas": 2}}
+_log = logging.getLogger(__name__)
+
+
+def check(victim: Victim, traffic: Traffic, what: str, failed: int) -> list[str]:
+    """What went wrong since `failed` requests had failed, the next deploy included."""
+    found = victim.problems()
+    if not found:
+        victim.deploy()
+        found = victim.problems()
+    if traffic.report.failed > failed:
+        found.append(f"{traffic.report.failed - failed} requests failed")
+    _log.info("%s: %s", what, found or "ok")
+    return [f"{what}: {problem}" for problem in found]
+
+
+@pytest.mark.parametrize("moment", ["at once", "a little later"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_kill9_at_every_operation(agent, images, order, moment):
+    """Whenever the agent dies, its successor leaves one release that serves, and lost nothing."""
+    name = f"{order}-{moment.partition(' ')[0]}".replace("_", "-")
+    victim = Victim(agent, name, images.hello, **ORDERS[order])
+    victim.deploy()
+    later = delays(len(name))
+    found = []
+    with Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL) as traffic:
+        titles = operations(victim.deploy())
+        assert len(titles) > 5
+        for index in range(FETCH, len(titles)):
+            failed = traffic.report.failed
+            delay = later() if moment != "at once" else 0
+            outcome = victim.kill_at(index, delay)
+            title = titles[index] if index >= 0 else "fetch"
+            found += check(victim, traffic, f"{index} {title} +{delay:.3f} s: {outcome}", failed)
+    _log.info("%s: %s", name, traffic.report)
+    assert found == []
+    traffic.assert_lossless()
+
+
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+def test_kill9_of_compose(agent, images, order):
+    """A Compose that dies while it works fails the rollout, and leaves nothing of it."""
+    victim = Victim(agent, f"compose-{order}", images.hello, **ORDERS[order])
+    victim.deploy()
+    found = []
+    with Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL) as traffic:
+        for delay in (0, 0.05, 0.1, 0.2, 0.3, 0.5):
+            failed = traffic.report.failed
+            outcome = victim.kill_compose(delay).outcome
+            found += check(victim, traffic, f"Compose killed after {delay} s: {outcome}", failed)
+    _log.info("compose %s: %s", order, traffic.report)
+    assert found == []
+    traffic.assert_lossless()

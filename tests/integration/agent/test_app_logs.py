@@ -1,0 +1,168 @@
+"""What an app writes: the last lines, the lines since, and lines as they come, none twice."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from support.agent import Agent
+from support.appfiles import app_file, host
+from support.images import Images
+from support.polling import until
+
+MARK = re.compile(r"GET /(line-\w+)")
+
+
+def marks(lines: list[dict[str, Any]]) -> list[str]:
+    """Which of the requests made by `write` are among the lines, in order."""
+    return [found[1] for line in lines if (found := MARK.search(line["text"]))]
+
+
+def write(agent: Agent, name: str, *words: str) -> None:
+    """Make the app write a line for each word: it logs every request."""
+    for word in words:
+        agent.web.get(host(name), f"/line-{word}")
+
+
+def read(agent: Agent, name: str, **query: Any) -> list[dict[str, Any]]:
+    """The log as it is now."""
+    with agent.stream(f"/v1/apps/{name}/logs", **query) as lines:
+        return list(lines)
+
+
+def settled(agent: Agent, name: str, last: str) -> None:
+    """Wait until a line has arrived in Docker's log."""
+    until(lambda: f"line-{last}" in marks(read(agent, name, tail=-1)), f"line {last}")
+
+
+def talking(name: str, images: Images, version: str = "1") -> str:
+    """An app that writes a line for each request."""
+    return app_file(name, images.hello, env={"ACCESS_LOG": "1", "VERSION": version}, health=None)
+
+
+@contextmanager
+def following(agent: Agent, name: str, **query: Any) -> Iterator[list[dict[str, Any]]]:
+    """The lines that arrive while the block lasts."""
+    lines: list[dict[str, Any]] = []
+    with agent.stream(f"/v1/apps/{name}/logs", follow=1, **query) as stream:
+
+        def collect() -> None:
+            try:
+                for line in stream:
+                    lines.append(line)  # noqa: PERF402 - seen by the other thread at once
+            except (OSError, ValueError, AttributeError):
+                return
+
+        threading.Thread(target=collect, daemon=True).start()
+        yield lines
+
+
+@pytest.fixture(scope="module")
+def spoken(agent: Agent, images: Images) -> tuple[str, float]:
+    """An app that has written six lines, and a moment after the third."""
+    name = "spoken"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "a", "b", "c")
+    settled(agent, name, "c")
+    between = time.time()
+    write(agent, name, "d", "e", "f")
+    settled(agent, name, "f")
+    return name, between
+
+
+def test_tail_gives_the_last_lines_in_order(agent, spoken):
+    """The last N lines, oldest first, each with its time, service, release and stream."""
+    name, _ = spoken
+    lines = read(agent, name, tail=2)
+    assert marks(lines) == ["line-e", "line-f"]
+    assert marks(read(agent, name, tail=-1)) == [f"line-{c}" for c in "abcdef"]
+    assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+    last = lines[-1]
+    assert (last["service"], last["release"], last["stream"]) == (f"{name}-r1", 1, "stderr")
+
+
+def test_since_gives_what_came_after(agent, spoken):
+    """Only lines from that moment on."""
+    name, between = spoken
+    assert marks(read(agent, name, since=between, tail=-1)) == ["line-d", "line-e", "line-f"]
+    assert read(agent, name, since=time.time() + 60, tail=-1) == []
+
+
+def test_the_command_prints_the_lines(agent, spoken):
+    """`cove logs -n` prints text, `--json` one object a line."""
+    name, _ = spoken
+    said = agent.cove("logs", name, "-n", "2")
+    assert [MARK.search(line)[1] for line in said.out.splitlines()] == ["line-e", "line-f"]  # type: ignore[index]
+    said = agent.cove("logs", name, "-n", "1", "--json")
+    assert marks([json.loads(said.out)]) == ["line-f"]
+
+
+def test_following_continues_where_the_past_ends(agent, images):
+    """The lines before and the lines after, none missing and none twice."""
+    name = "continues"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "a", "b")
+    settled(agent, name, "b")
+    with following(agent, name, tail=100) as lines:
+        until(lambda: "line-b" in marks(lines), "the past")
+        write(agent, name, "c", "d")
+        until(lambda: "line-d" in marks(lines), "the present")
+    assert marks(lines) == ["line-a", "line-b", "line-c", "line-d"]
+
+
+def test_following_goes_on_across_a_rollout(agent, images):
+    """Lines of the new release arrive without asking again; no line comes twice."""
+    name = "across"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "a")
+    settled(agent, name, "a")
+    with following(agent, name, tail=100) as lines:
+        until(lambda: "line-a" in marks(lines), "the past")
+        write(agent, name, "b")
+        agent.deploy(talking(name, images, "2")).expect("live")
+        write(agent, name, "c", "d")
+        until(lambda: "line-d" in marks(lines), "the new release's lines")
+    assert Counter(marks(lines)) == Counter(["line-a", "line-b", "line-c", "line-d"])
+    began = [line for line in lines if "version 2 listens" in line["text"]]
+    assert [line["release"] for line in began] == [2]
+    stopped = [line for line in lines if "stopped after" in line["text"]]
+    assert [line["release"] for line in stopped] == [1]
+
+
+def test_following_with_no_past_shows_only_what_comes(agent, images):
+    """With a tail of 0 nothing old is shown."""
+    name = "fresh"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "old")
+    settled(agent, name, "old")
+    with following(agent, name, tail=0) as lines:
+
+        def arrived() -> bool:
+            write(agent, name, "new")
+            return bool(lines)
+
+        until(arrived, "a new line")
+    assert set(marks(lines)) == {"line-new"}
+
+
+def test_a_stopped_apps_log_can_still_be_read(agent, images):
+    """A stop keeps the containers, and so what they wrote."""
+    name = "silent"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "last")
+    agent.act(name, "stop").expect("done")
+    assert marks(read(agent, name, tail=-1)) == ["line-last"]
+
+
+def test_an_unknown_app_has_no_log(agent):
+    """Exit code 2, and which app is unknown."""
+    said = agent.cove("logs", "nobody", "--json")
+    assert (said.code, said.json["error"]["code"]) == (2, "not-found")

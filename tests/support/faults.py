@@ -1,0 +1,167 @@
+"""Killing an agent, or its Compose, in the middle of rollouts; and what must hold afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from support.agent import Agent, Ended
+from support.appfiles import app_file, host
+from support.polling import until
+
+FETCH = -1  # the index under which the images are fetched, before there is a plan
+SHORT = {"settle": "1s", "drain": "5s", "timeout": "30s"}
+
+
+class Victim:
+    """One app of a real agent, deployed again and again, each time with a version of its own."""
+
+    def __init__(self, agent: Agent, name: str, image: str, **keys: Any) -> None:
+        self.agent = agent
+        self.name = name
+        self.image = image
+        self.keys = keys
+        self.replicas = int(keys.get("replicas", 1))
+        self.versions: dict[int, str] = {}  # by release
+        self._count = 0
+
+    @property
+    def host(self) -> str:
+        """Its domain."""
+        return host(self.name)
+
+    def text(self) -> str:
+        """Its file, with the next version."""
+        self._count += 1
+        env = {"VERSION": f"v{self._count}"}
+        return app_file(self.name, self.image, env=env, rollout=SHORT, tls="off", **self.keys)
+
+    def deploy(self) -> Ended:
+        """A deploy that nothing disturbs."""
+        ended = self.agent.follow(self.begin()).expect("live")
+        self.remember(ended.rollout)
+        return ended
+
+    def begin(self) -> dict[str, Any]:
+        """Begin to deploy the next version."""
+        return self.agent.begin(self.text())
+
+    def remember(self, rollout: dict[str, Any]) -> str:
+        """Notes which version a rollout's release has; returns the outcome."""
+        known = self.agent.api("GET", f"/v1/rollouts/{rollout['id']}")["rollout"]
+        if known["release"]:
+            self.versions[known["release"]] = f"v{self._count}"
+        return str(known["outcome"])
+
+    def kill_at(self, index: int, delay: float) -> str:
+        """Kill the agent when an operation of a new deploy has begun; the outcome after all."""
+        rollout = self.begin()
+        with suppress(OSError), self.agent.stream(f"/v1/rollouts/{rollout['id']}/events") as events:
+            for event in events:
+                if event["kind"] == "started" and event["index"] >= index:
+                    break
+        time.sleep(delay)
+        self.agent.kill9()
+        self.agent.start()
+        return self.remember(rollout)
+
+    def kill_compose(self, delay: float) -> Ended:
+        """Kill the Compose process of a new deploy while it works."""
+        rollout = self.begin()
+        assert self.agent.process
+        pid = until(lambda pid=self.agent.process.pid: compose_of(pid), "Compose runs", pause=0.002)
+        time.sleep(delay)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        ended = self.agent.follow(rollout)
+        self.remember(rollout)
+        return ended
+
+    def problems(self) -> list[str]:
+        """What is not as the record says; empty when all is well."""
+        app = self.agent.app(self.name)
+        live = app["release"]
+        services = {replica["name"] for replica in app["replicas"]}
+        addresses = {replica["address"] for replica in app["replicas"]}
+        containers = self.agent.owned.containers(self.name).values()
+        numbers = [r["number"] for r in self.agent.releases(self.name) if r["status"] == "live"]
+        kept = {
+            r["number"]
+            for r in self.agent.releases(self.name)
+            if r["status"] in ("live", "superseded")
+        }
+        pairs = (
+            ("state", app["state"], "running"),
+            ("live releases", numbers, [live]),
+            ("version", self.agent.web.plain(self.host).version, self.versions.get(live)),
+            (
+                "containers",
+                sorted((c["Labels"]["com.docker.compose.service"], c["State"]) for c in containers),
+                sorted((name, "running") for name in services),
+            ),
+            ("replicas", len(services), self.replicas),
+            ("networks", len(self.agent.owned.networks(self.name)), 1),
+            ("volumes", len(self.agent.owned.volumes(self.name)), len(self.keys.get("volumes", ()))),
+            ("compose.yaml", self._project(), services),
+            ("routes", self._targets(), addresses),
+            ("addresses", self._held(), addresses),
+            ("image tags", {r for r in self._tags() if r not in kept}, set()),
+        )
+        return [
+            f"{what}: {found} instead of {wanted}" for what, found, wanted in pairs if found != wanted
+        ]
+
+    def _project(self) -> set[str]:
+        path = self.agent.data_dir / "apps" / self.name / "compose.yaml"
+        return set(yaml.safe_load(path.read_text())["services"])
+
+    def _targets(self) -> set[str | None]:
+        path = self.agent.data_dir / "proxy/dynamic" / f"{self.name}.yml"
+        services = json.loads(path.read_text())["http"]["services"].values()
+        servers = [server for one in services for server in one["loadBalancer"]["servers"]]
+        return {urlsplit(server["url"]).hostname for server in servers}
+
+    def _held(self) -> set[str]:
+        query = "SELECT address FROM addresses WHERE app = ? AND release IS NOT NULL"
+        with closing(sqlite3.connect(self.agent.data_dir / "state.db")) as db:
+            return {row[0] for row in db.execute(query, (self.name,))}
+
+    def _tags(self) -> set[int]:
+        return {int(tag.rpartition(":r")[2]) for tag in self.agent.owned.tags(self.name)}
+
+
+def operations(ended: Ended) -> list[str]:
+    """The titles of a rollout's operations."""
+    plan = next(event for event in ended.events if event["kind"] == "plan")
+    return [operation["title"] for operation in plan["data"]["operations"]]
+
+
+def compose_of(agent: int) -> int:
+    """The Compose process among an agent's children; 0 where there is none."""
+    for task in Path(f"/proc/{agent}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in task.read_text().split():
+                command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+                if b"up" in command and command[0].endswith(b"docker-compose"):
+                    return int(child)
+    return 0
+
+
+def delays(seed: int) -> Callable[[], float]:
+    """Random moments within 0.3 s, the same in every run."""
+    source = random.Random(seed)  # noqa: S311
+    return lambda: source.uniform(0, 0.3)
+
+
+__all__ = ["FETCH", "Victim", "compose_of", "delays", "operations"]
