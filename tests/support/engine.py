@@ -95,7 +95,9 @@ class Belongings:
             delete(f"/volumes/{volume}", force=1)
         for tag in self.tags():
             delete(f"/images/{quote(tag, safe='')}", noprune=0)
-        left = [entry["Id"] for entry in get("/containers/json", {"label": self._labels("")}, all=1)]
+        left = [
+            entry["Id"] for entry in get("/containers/json", {"label": self._labels("")}, all=1)
+        ]
         return [*left, *self.networks(), *self.volumes(), *self.tags()]
 
     def _labels(self, app: str) -> list[str]:

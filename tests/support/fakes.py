@@ -53,7 +53,9 @@ class FakeEngine:
         self.naming = naming
 
     async def info(self) -> EngineInfo:
-        return EngineInfo(version="27.0.1", api_version="1.46", architecture="amd64", root="/docker")
+        return EngineInfo(
+            version="27.0.1", api_version="1.46", architecture="amd64", root="/docker"
+        )
 
     async def image(self, reference: str) -> ImageFacts | None:
         return self.world.images.get(reference)
@@ -153,7 +155,9 @@ class FakeEngine:
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         wanted = {LABEL_INSTANCE: self.naming.prefix, LABEL_APP: app}
-        return tuple(n for n, labels in self.world.volumes.items() if wanted.items() <= labels.items())
+        return tuple(
+            n for n, labels in self.world.volumes.items() if wanted.items() <= labels.items()
+        )
 
     async def remove_volume(self, name: str) -> None:
         await self.world.effect("remove_volume")

@@ -80,7 +80,8 @@ class Victim:
         """Kill the Compose process of a new deploy while it works."""
         rollout = self.begin()
         assert self.agent.process
-        pid = until(lambda pid=self.agent.process.pid: compose_of(pid), "Compose runs", pause=0.002)
+        agent = self.agent.process.pid
+        pid = until(lambda: compose_of(agent), "Compose runs", pause=0.002)
         time.sleep(delay)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -101,7 +102,7 @@ class Victim:
             for r in self.agent.releases(self.name)
             if r["status"] in ("live", "superseded")
         }
-        pairs = (
+        pairs: tuple[tuple[str, Any, Any], ...] = (
             ("state", app["state"], "running"),
             ("live releases", numbers, [live]),
             ("version", self.agent.web.plain(self.host).version, self.versions.get(live)),
@@ -112,14 +113,20 @@ class Victim:
             ),
             ("replicas", len(services), self.replicas),
             ("networks", len(self.agent.owned.networks(self.name)), 1),
-            ("volumes", len(self.agent.owned.volumes(self.name)), len(self.keys.get("volumes", ()))),
+            (
+                "volumes",
+                len(self.agent.owned.volumes(self.name)),
+                len(self.keys.get("volumes", ())),
+            ),
             ("compose.yaml", self._project(), services),
             ("routes", self._targets(), addresses),
             ("addresses", self._held(), addresses),
             ("image tags", {r for r in self._tags() if r not in kept}, set()),
         )
         return [
-            f"{what}: {found} instead of {wanted}" for what, found, wanted in pairs if found != wanted
+            f"{what}: {found} instead of {wanted}"
+            for what, found, wanted in pairs
+            if found != wanted
         ]
 
     def _project(self) -> set[str]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cove.errors import CoveError
 from cove.model.events import Rollout
 
-from support.site import APP, NAMING, Site, site
+from support.site import APP, NAMING, Site, request, site
 from support.virtual_time import run
 from support.world import Killed
 
@@ -20,8 +21,6 @@ REPLICAS = "replicas: 2\n"
 
 
 def _deploy(text: str, image: int) -> Begin:
-    from support.site import request  # noqa: PLC0415
-
     return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}"))
 
 
@@ -33,6 +32,7 @@ class Scenario:
     act: Begin
     before: tuple[Begin, ...] = ()
     text: str = ""  # of the deploys
+    removes: bool = False
 
 
 def _stop(s: Site) -> Rollout:
@@ -65,8 +65,8 @@ SCENARIOS = (
     Scenario("restart", _restart, (_deploy(DATA, 1),), DATA),
     Scenario("stop", _stop, (_deploy("", 1),)),
     Scenario("start", _start, (_deploy(DATA, 1), _stop), DATA),
-    Scenario("remove", _remove(volumes=False), (_deploy("", 1),)),
-    Scenario("remove with volumes", _remove(volumes=True), (_deploy(DATA, 1),), DATA),
+    Scenario("remove", _remove(volumes=False), (_deploy("", 1),), removes=True),
+    Scenario("remove with volumes", _remove(volumes=True), (_deploy(DATA, 1),), DATA, removes=True),
 )
 
 
@@ -107,7 +107,11 @@ def prepared_site(folder: Path, scenario: Scenario) -> Iterator[Site]:
 
 def problems(s: Site) -> list[str]:
     """What is not as the record says, or was lost on the way; empty when all is well."""
-    return [*s.world.incidents, *_unfinished(s), *(_gone(s) if s.store.app(APP) is None else _there(s))]
+    return [
+        *s.world.incidents,
+        *_unfinished(s),
+        *(_gone(s) if s.store.app(APP) is None else _there(s)),
+    ]
 
 
 def _unfinished(s: Site) -> list[str]:
@@ -122,7 +126,9 @@ def _gone(s: Site) -> list[str]:
         "a project": s.world.files.get(APP),
         "claims": s.claims(),
     }
-    return [f"the app is forgotten but left {what}: {value}" for what, value in left.items() if value]
+    return [
+        f"the app is forgotten but left {what}: {value}" for what, value in left.items() if value
+    ]
 
 
 def _there(s: Site) -> list[str]:
@@ -137,17 +143,23 @@ def _there(s: Site) -> list[str]:
     }
     state = "exited" if record.stopped else "running"
     serving = {f"r{record.live}"} if record.live and not record.stopped else {"none"}
-    pairs = (
+    pairs: tuple[tuple[str, Any, Any], ...] = (
         ("answers", s.world.answers(APP), serving),
         (
             "containers",
             sorted((b.service, b.state, b.address, sorted(b.extra)) for b in s.world.of(APP)),
             sorted((p.name, state, p.address, []) for p in placements),
         ),
-        ("project", set(s.world.files.get(APP, {}).get("services", ())), {p.name for p in placements}),
+        (
+            "project",
+            set(s.world.files.get(APP, {}).get("services", ())),
+            {p.name for p in placements},
+        ),
         ("network", NAMING.network(APP) in s.world.networks, release is not None),
         ("volumes", set(s.world.volumes), volumes),
         ("addresses", s.occupied(), {p.address for p in placements}),
         ("claims", s.claims(), {(c, record.live) for c in claims}),
     )
-    return [f"{what}: {found} instead of {wanted}" for what, found, wanted in pairs if found != wanted]
+    return [
+        f"{what}: {found} instead of {wanted}" for what, found, wanted in pairs if found != wanted
+    ]

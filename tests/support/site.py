@@ -28,13 +28,24 @@ from support.world import Act, Killed, World
 
 NAMING = Naming("cove")
 APP = "shop"
-_WRITES = frozenset(
+WRITES = frozenset(
     {
-        "open_rollout", "reserve_subnet", "create_release", "save_plan", "save_step", "confirm",
-        "fail_release", "free_addresses", "keep_addresses", "set_stopped", "set_source", "forget_app",
-        "close_rollout", "add_event",
+        "open_rollout",
+        "reserve_subnet",
+        "create_release",
+        "save_plan",
+        "save_step",
+        "confirm",
+        "fail_release",
+        "free_addresses",
+        "keep_addresses",
+        "set_stopped",
+        "set_source",
+        "forget_app",
+        "close_rollout",
+        "add_event",
     }
-)  # fmt: skip
+)
 
 
 class MortalStore:
@@ -46,7 +57,7 @@ class MortalStore:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._store, name)
-        if name not in _WRITES:
+        if name not in WRITES:
             return found
 
         def write(*arguments: Any, **named: Any) -> Any:
@@ -85,9 +96,7 @@ class Site:
 
     def _agent(self) -> SiteRollouts:
         mortal: Store = MortalStore(self.store, self.world)  # type: ignore[assignment]
-        rollouts = SiteRollouts(
-            fakes.platform(self.world, NAMING, mortal), NAMING, ProxySettings()
-        )
+        rollouts = SiteRollouts(fakes.platform(self.world, NAMING, mortal), NAMING, ProxySettings())
         rollouts.world = self.world
         return rollouts
 

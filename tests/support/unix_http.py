@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -62,4 +62,8 @@ def _answer(
         connection.request(method, url + (f"?{urlencode(query)}" if query else ""), data, headers)
         yield connection.getresponse()
     finally:
+        # Another thread may be reading: a close alone would wait for it.
+        if connection.sock is not None:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
         connection.close()

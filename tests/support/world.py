@@ -165,7 +165,9 @@ class World:
 
     def admit(self, address: str) -> None:
         """Somebody answers at an address where requests may wait."""
-        held = {_endpoint(u)[0] for r in self.routes.values() for us in r.services.values() for u in us}
+        held = {
+            _endpoint(u)[0] for r in self.routes.values() for us in r.services.values() for u in us
+        }
         if address in held:
             self._admitted[address] = self.now()
 

@@ -47,6 +47,10 @@ async def _look_at_proxy(parts: Parts) -> None:
     if view.problem and view.problem != before.problem and view.state == "ready":
         await asyncio.sleep(1)
         view = await parts.proxy.look()
+    if view.state == before.state == "down":
+        # Docker restarts a proxy that crashed, but not one that was stopped or removed.
+        await parts.proxy.ensure()
+        view = await parts.proxy.look()
     parts.proxy.view = view
     if _told(view) != _told(before):
         _log.log(logging.WARNING if view.problem else logging.INFO, "proxy: %s", _told(view))

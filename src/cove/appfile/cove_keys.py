@@ -15,6 +15,10 @@ _MAX_IMAGE: Final = 512
 # RFC 3986 path and query, without what would end a request line.
 _CHECK_PATH: Final = re.compile(names.PATH.pattern + r"(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?")
 _MAX_PATH: Final = 1024
+_LEAST_INTERVAL: Final = 0.05  # seconds; each check asks Docker too
+# cove's own tags, each of which keeps a release of one app from being pruned.
+_OWN_IMAGE: Final = re.compile(r"cove(?:-[0-9a-f]+)?\.local/.*")
+_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
 _STATUS: Final = re.compile(r"([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
 APP_NAME: Final = "lower-case letters, digits and dashes, 40 at most"
 
@@ -40,6 +44,10 @@ def image(value: Value) -> str:
         raise value.invalid(
             f'must be an image such as "ghcr.io/acme/shop:1.4", not {value.shown()}'
         )
+    if _OWN_IMAGE.fullmatch(found):
+        raise value.invalid("is cove's own name for an app's release; name the image itself")
+    if _ID.fullmatch(found):
+        raise value.invalid("is an image's ID; name the image, or give it a name with docker tag")
     return found
 
 
@@ -89,7 +97,7 @@ def _status(value: Value) -> tuple[int, int]:
 _HEALTH: Final = {
     "path": _check_path,
     "port": port,
-    "interval": duration(longest=3600),
+    "interval": duration(least=_LEAST_INTERVAL, longest=3600),
     "timeout": duration(longest=3600),
     "status": _statuses,
 }

@@ -13,7 +13,7 @@ from cove.appfile.problems import quote
 from cove.appfile.value import Value
 from cove.model import names
 
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME: Final = re.compile(r"\A[A-Za-z][A-Za-z0-9+.-]*://")
 _PORT: Final = re.compile(r":[0-9]*$")
 _MAX_LABEL: Final = 63  # RFC 1035, 2.3.4
 _MAX_PATH: Final = 1024
@@ -57,9 +57,10 @@ def _untidy(found: str, value: Value) -> str:
 
 def _wrong(found: str) -> str:
     """Why a text is no domain; empty when it is one."""
+    if len(found) > _LONGEST_READ:
+        return f"is longer than {names.MAX_DOMAIN} characters"
     checks = (
         (not found, "must not be empty"),
-        (len(found) > _LONGEST_READ, f"is longer than {names.MAX_DOMAIN} characters"),
         ("{{" in found or "}}" in found, 'must not contain "{{" or "}}"'),
         (bool(_SCHEME.match(found)), "must be a bare domain, without a scheme"),
         (_is_address(found), "is an IP address; a route needs a domain"),

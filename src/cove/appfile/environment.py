@@ -19,6 +19,10 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*", re.ASCII)
 _MAX_ENTRY: Final = 128 * 1024 - 1  # bytes of NAME=value; Linux, MAX_ARG_STRLEN
 _MOST_ENV_FILES: Final = 20
 _MAX_ENV_FILE: Final = 1024 * 1024  # characters
+# Of all files of an app together: Linux takes no more than 2 MB with a command (execve(2)), and
+# reading must not keep the agent from everything else.
+_MAX_ENV_FILES: Final = 2 * _MAX_ENV_FILE
+_MOST_VARIABLES: Final = 5_000  # of one file
 
 Found = dict[str, tuple[EnvValue, Value]]
 
@@ -93,10 +97,21 @@ def env_files(value: Value) -> dict[str, EnvValue]:
     items = value.items() if value.is_list else (value,)
     if len(items) > _MOST_ENV_FILES:
         raise value.invalid(f"names {len(items)} files; {_MOST_ENV_FILES} is the most")
+    _check_sizes(items, value)
     values: dict[str, EnvValue] = {}
     for _, found in each(items, _env_file):
         values |= found
     return values
+
+
+def _check_sizes(items: tuple[Value, ...], value: Value) -> None:
+    texts = value.reading.env_files
+    paths = [item.entries().get("path", item) if item.is_mapping else item for item in items]
+    named = [path.text() for path in paths if not (path.is_list or path.is_mapping or path.null)]
+    if len(set(named)) < len(named):
+        raise value.invalid("names a file twice")
+    if sum(len(texts.get(name, "")) for name in named) > _MAX_ENV_FILES:
+        raise value.invalid("the files are larger than 2 MB together")
 
 
 def _env_file(value: Value) -> dict[str, EnvValue]:
@@ -124,6 +139,8 @@ _FIELDS: Final[dict[str, Any]] = {"path": lambda value: value, "required": boole
 def _read(path: str, text: str, value: Value) -> dict[str, EnvValue]:
     if len(text) > _MAX_ENV_FILE:
         raise value.invalid(f"the file {quote(path)} is larger than 1 MB")
+    if text.count("\n") > _MOST_VARIABLES and text.count("=") + text.count(":") > _MOST_VARIABLES:
+        raise value.invalid(f"the file {quote(path)} sets more than {_MOST_VARIABLES} variables")
     try:
         found = read_env_file(text, value.reading.variables.get)
     except EnvFileError as error:

@@ -6,7 +6,6 @@ a Compose file as it is (dollar signs doubled).
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from typing import Any, Final
@@ -18,11 +17,13 @@ from cove.appfile.scalars import (
     boolean,
     compose_duration,
     compose_size,
+    duration,
     either,
     integer,
     matching,
     number,
     one_of,
+    plain_address,
     text,
     word,
 )
@@ -40,9 +41,15 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/-]{0,253}[A-Za-z0-9])?",
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _HOST_WORDS: Final = "a host's name is letters, digits, dashes and dots"
 _LIMITS: Final = frozenset(
-    {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc"}
-    | {"rss", "rtprio", "rttime", "sigpending", "stack"}
+    {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nofile", "nproc"}
+    | {"rss", "rttime", "sigpending", "stack"}
 )
+# They let a process run before all others of the machine, its limits of CPU notwithstanding.
+_SCHEDULING: Final = frozenset({"nice", "rtprio"})
+_LONGEST_COMMAND: Final = 128 * 1024  # characters; Linux, MAX_ARG_STRLEN
+# Docker runs a check outside the container's limits; at its least interval of 1 ms that takes a
+# fifth of a core.
+_OFTENEST_CHECK: Final = 0.5  # seconds
 _PORT_OR_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")
 
 cpus = number(0, 1024)
@@ -84,8 +91,11 @@ def command(value: Value) -> list[str]:
     """A list of arguments; a single text is split as a shell would split it."""
     if value.is_list:
         return [found for _, found in each(value.items(), text)]
+    found = value.text("a command")
+    if len(found) > _LONGEST_COMMAND:
+        raise value.invalid("is longer than the 128 KB that Linux passes on")
     try:
-        return shlex.split(value.text("a command"))
+        return shlex.split(found)
     except ValueError:
         raise value.invalid("a quote in the command is not closed") from None
 
@@ -150,10 +160,10 @@ def _host_address(value: Value) -> str:
 
 def ip_address(value: Value) -> str:
     """An IPv4 or IPv6 address."""
-    try:
-        return str(ipaddress.ip_address(word(value).strip("[]")))
-    except ValueError:
-        raise value.invalid(f"must be an IP address, not {value.shown()}") from None
+    found = plain_address(word(value))
+    if not found:
+        raise value.invalid(f"must be an IP address, not {value.shown()}")
+    return found
 
 
 def dns_search(value: Value) -> str:
@@ -169,6 +179,8 @@ def ulimits(value: Value) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, child in value.entries().items():
         with child.collect():
+            if name in _SCHEDULING:
+                raise child.refused(GRANT)
             if name not in _LIMITS:
                 raise child.refused(f"there is no limit {quote(name)}")
             found[name] = _soft_and_hard(child) if child.is_mapping else _limit(child)
@@ -215,13 +227,19 @@ def _test(value: Value) -> list[str]:
     return found
 
 
+def _interval(value: Value) -> str:
+    if 0 < duration(zero=True)(value) < _OFTENEST_CHECK:
+        raise value.invalid(f"must be at least {_OFTENEST_CHECK * 1000:.0f}ms")
+    return compose_duration(value)
+
+
 _HEALTHCHECK: Final = {
     "test": _test,
-    "interval": compose_duration,
+    "interval": _interval,
     "timeout": compose_duration,
     "retries": integer(1, 1000),
     "start_period": compose_duration,
-    "start_interval": compose_duration,
+    "start_interval": _interval,
     "disable": boolean,
 }
 

@@ -5,11 +5,10 @@ Imported by this package alone.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Any, Final, Literal
 
-from cove.appfile.scalars import MAX_PORT, one_of, port, word
+from cove.appfile.scalars import MAX_PORT, one_of, plain_address, port, word
 from cove.appfile.value import Value, each, fields
 from cove.model.app import PublishedPort
 
@@ -84,10 +83,10 @@ def _range(text: str, value: Value) -> range:
 def _address(text: str, value: Value) -> str:
     if not text:
         return ""
-    try:
-        return str(ipaddress.ip_address(text.strip("[]")))
-    except ValueError:
-        raise value.invalid("what stands before the ports must be an IP address") from None
+    found = plain_address(text)
+    if not found:
+        raise value.invalid("what stands before the ports must be an IP address")
+    return found
 
 
 def _pairs(

@@ -21,6 +21,7 @@ REFUSED: Final = {
     "service": "comes with the Compose form; here every route leads to the one service",
 }
 _tls_word = one_of("auto", "local", "off")
+_MOST: Final = 500  # domains of one app: each costs a certificate and two of the proxy's routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +54,23 @@ def tls(value: Value) -> Tls:
 
 def domains(value: Value) -> list[Draft]:
     """The short form: each domain a route of its own."""
-    read = each(value.one_or_many("a domain or a list of domains"), domain)
+    read = each(_not_too_many(value.one_or_many("a domain or a list of domains"), value), domain)
     _check_not_empty(value)
     return [Draft({"domain": found}, (Claim(f"{found}/", item),)) for item, found in read]
 
 
 def routes(value: Value) -> list[Draft]:
     """The long form: a list of mappings."""
-    drafts = [draft for _, draft in each(value.items('a list such as "- domain: …"'), _route)]
+    items = _not_too_many(value.items('a list such as "- domain: …"'), value)
+    drafts = [draft for _, draft in each(items, _route)]
     _check_not_empty(value)
     return [draft for draft in drafts if draft is not None]
+
+
+def _not_too_many(items: tuple[Value, ...], value: Value) -> tuple[Value, ...]:
+    if len(items) > _MOST:
+        raise value.invalid(f"names {len(items)} domains; {_MOST} is the most")
+    return items
 
 
 def _check_not_empty(value: Value) -> None:
@@ -93,7 +101,8 @@ def _claiming(value: Value) -> list[tuple[str, Value]]:
 
 
 def _redirects(value: Value) -> list[tuple[Value, str]]:
-    return each(value.one_or_many("a domain or a list of domains"), domain)
+    several = value.one_or_many("a domain or a list of domains")
+    return each(_not_too_many(several, value), domain)
 
 
 _FIELDS: Final = {
@@ -107,9 +116,12 @@ _FIELDS: Final = {
 
 
 def report_clashes(drafts: list[Draft]) -> None:
-    """Records every (domain, path) that the file claims twice."""
+    """Records every (domain, path) that the file claims twice, and that it claims too many."""
     first: dict[str, Claim] = {}
-    for claim in (claim for draft in drafts for claim in draft.claims):
+    claims = [claim for draft in drafts for claim in draft.claims]
+    if len(claims) > _MOST:
+        _not_too_many(tuple(claim.value for claim in claims), claims[_MOST].value)
+    for claim in claims:
         earlier = first.setdefault(claim.key, claim)
         if earlier is not claim:
             text = f"{quote(claim.key)} is claimed twice, first by {earlier.value.path}"

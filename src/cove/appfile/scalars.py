@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from typing import Final, Literal
@@ -99,7 +100,9 @@ def number(low: float, high: float) -> Callable[[Value], float]:
     return read
 
 
-def duration(*, zero: bool = False, longest: float = DAY) -> Callable[[Value], float]:
+def duration(
+    *, zero: bool = False, least: float = 0.0, longest: float = DAY
+) -> Callable[[Value], float]:
     """A reader of durations in seconds: `60s`, `1m30s`, `500ms`; a bare number is seconds."""
 
     def read(value: Value) -> float:
@@ -109,8 +112,10 @@ def duration(*, zero: bool = False, longest: float = DAY) -> Callable[[Value], f
                 f'must be a duration such as "60s", "1m30s" or "500ms", not {value.shown()}'
             )
         if seconds > longest or (seconds == 0 and not zero):
-            least = "0s" if zero else "more than 0s"
-            raise value.invalid(f"must be {least} to {duration_text(longest)} long")
+            lowest = "0s" if zero else "more than 0s"
+            raise value.invalid(f"must be {lowest} to {duration_text(longest)} long")
+        if seconds < least:
+            raise value.invalid(f"must be at least {duration_text(least)}")
         return seconds
 
     return read
@@ -138,6 +143,17 @@ def duration_text(seconds: float) -> str:
 def compose_duration(value: Value) -> str:
     """A duration that Compose is to read."""
     return duration_text(duration(zero=True)(value))
+
+
+def plain_address(found: str) -> str:
+    """An IP address in its one spelling; empty for anything else.
+
+    Without a zone: that may be any text, a `$` or `{{` included.
+    """
+    try:
+        return "" if "%" in found else str(ipaddress.ip_address(found.strip("[]")))
+    except ValueError:
+        return ""
 
 
 def size(value: Value) -> int:

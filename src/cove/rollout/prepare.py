@@ -135,11 +135,19 @@ def candidate_of(release: Release, why: str) -> Candidate:
     return Candidate(spec=release.spec, why=why, source=release.source)
 
 
-def _check_source(app: str, origin: str, record: AppRecord | None) -> None:
+def other_source(app: str, origin: str, record: AppRecord | None) -> str:
+    """Where the app came from, if that was another file; empty where nothing differs."""
     if record is None or not record.live or not record.source or record.source == origin:
+        return ""
+    return f"the app {app} was deployed from {record.source}; this is {origin}"
+
+
+def _check_source(app: str, origin: str, record: AppRecord | None) -> None:
+    differs = other_source(app, origin, record)
+    if not differs:
         return
     raise Refused(
-        f"the app {app} was deployed from {record.source}; this is {origin}",
+        differs,
         code="source-differs",
         hint="give this one another `name:`; if it is the same app in a new place: "
         "cove deploy --take-over",

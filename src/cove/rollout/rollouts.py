@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from msgspec.structs import replace
+
 from cove.errors import (
     EXIT_BUG,
     EXIT_DONE,
@@ -83,10 +85,12 @@ class Rollouts:
 
     async def plan(self, request: DeployRequest) -> PlanView:
         """What `deploy` would do now, pulling and recording nothing."""
-        candidate = prepare.read(request, self.platform.store)
+        candidate = prepare.read(replace(request, take_over=True), self.platform.store)
         name = candidate.spec.name
         images, notes = await local_images(candidate.spec, self.platform.engine)
         record = self.platform.store.app(name)
+        differs = prepare.other_source(name, request.origin, record)
+        notes += [f"{differs}: deploying it takes --take-over"] if differs else []
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)

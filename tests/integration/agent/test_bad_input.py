@@ -45,7 +45,10 @@ def unchanged(agent: Agent, owner: str) -> Iterator[None]:
 
 
 INVALID = {
-    "unknown-key": ("image: a\ndomain: a.localhost\nimgae: b\n", r'stdin:3:1: unknown key "imgae"; did you mean "image"'),
+    "unknown-key": (
+        "image: a\ndomain: a.localhost\nimgae: b\n",
+        r'stdin:3:1: unknown key "imgae"; did you mean "image"',
+    ),
     "mistyped": ("image: a\ndomain: a.localhost\nreplicas: many\n", r"stdin:3:11: replicas: "),
     "yaml": ("image: a\n  domain: [\n", r"stdin:2:\d+: "),
     "not-a-mapping": ("- image\n", r"stdin:1:1: "),
@@ -95,7 +98,7 @@ def test_the_route_of_another_app(agent, images, owner, routes):
     """A taken (domain, path) is refused, naming its owner."""
     said = agent.cove("deploy", "-", "--json", input=app_file("thief", images.hello, routes=routes))
     error = said.json["error"]
-    assert (said.code, error["code"]) == (KEPT, "route-taken")
+    assert (said.code, error["code"]) == (NEVER_SERVED, "route-taken")
     assert f"{host('owner')}/ belongs to the app {owner}" in error["message"]
 
 

@@ -96,7 +96,7 @@ def test_a_cancel_after_the_pivot_is_ignored(agent, images):
     lingering = {"stop_signal": "SIGURG", "stop_grace_period": "2s"}
     agent.deploy(app_file(name, images.hello, **lingering)).expect("live")
     rollout = agent.begin(app_file(name, images.second))
-    read_until(agent, rollout, at("started", "retire"))
+    read_until(agent, rollout, at("started", "remove the containers"))
     cancel(agent, rollout)
     agent.follow(rollout).expect("live")
     assert agent.web.get(host(name)).version == "second"
@@ -171,8 +171,16 @@ def test_events_can_be_followed_again_from_any_of_them(agent, images):
     stored = [event for event in first if event["seq"]] + rest.events
     assert [event["seq"] for event in whole.events] == list(range(1, len(whole.events) + 1))
     assert [event for event in stored if event["seq"]] == whole.events
-    attached = agent.cove("attach", "resumed", "--json")
-    assert (attached.code, attached.json["outcome"]) == (0, "live"), attached
+
+
+def test_attach_follows_a_rollout_that_is_under_way(agent, images):
+    """`cove attach` shows it to its end; with none under way it tells of the last."""
+    name = "attached"
+    agent.begin(app_file(name, images.hello, env={"START_DELAY": "2"}))
+    said = agent.cove("attach", name, "--json")
+    assert (said.code, said.json["outcome"]) == (0, "live"), said
+    said = agent.cove("attach", name, "--json")
+    assert (said.code, said.json["last"]["outcome"]) == (0, "live"), said
 
 
 def test_a_second_rollout_of_the_same_app_is_locked_out(agent, images):

@@ -1,0 +1,34 @@
+"""A deploy of either order, broken here and there; tests/integration/rollout does it everywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from support import sweep as at
+from support.scenarios import SCENARIOS
+from support.sweep import cancels, fails, killed, sweep
+
+orders = pytest.mark.parametrize(
+    "scenario",
+    [s for s in SCENARIOS if s.name in ("start-first", "stop-first")],
+    ids=lambda s: s.name,
+)
+EVERY = 5  # moments
+
+
+@orders
+def test_killed(tmp_path, scenario):
+    """The next agent ends what the killed one began."""
+    sweep(tmp_path, scenario, at.after_any, killed(), EVERY)
+
+
+@orders
+def test_failed(tmp_path, scenario):
+    """A change that is refused, or a record that cannot be written, loses and leaves nothing."""
+    sweep(tmp_path, scenario, at.before_any, fails("before"), EVERY)
+
+
+@orders
+def test_cancelled(tmp_path, scenario):
+    """To cancel is to undo, or to go on where it is too late; impatience changes nothing."""
+    sweep(tmp_path, scenario, at.change, cancels(again=True), EVERY)
