@@ -1,7 +1,7 @@
 """Rollouts under load: what is lost, how long they take, and where the time goes.
 
     script/bench rollout            20 rollouts for each protocol, about a quarter of an hour
-    script/bench rollout --quick    2 of each, about two minutes
+    script/bench rollout --quick    2 of each, Compose once, within two minutes
 
 Beside each other in one run, under the same load through the same proxy: cove replacing an app
 (start-first, then stop-first with half as many), and `docker compose up -d` recreating the same
@@ -35,7 +35,7 @@ from cove.render.traefik import TRANSPORT
 HOST = "hello.localhost"
 BASELINE_HOST = "compose.localhost"  # cove certifies it with the app; its route is the baseline's
 BASELINE_ADDRESS = 60  # within the app's /26: in Docker's half, far from what it hands out first
-PAUSE = 1.0  # seconds between two replacements
+PAUSE = 0.7  # seconds between two replacements
 SERVE_LIMIT = 30.0
 ROUTE_PAUSE = 1.0  # the proxy reads a changed file within 0.2 s
 MOST_ROLLOUTS = 40  # so that a load is within its limit in time
@@ -231,8 +231,9 @@ def measure(given: argparse.Namespace) -> list[Series]:
                 count = given.rollouts if order == orders[0] else max(1, given.rollouts // 2)
                 _say(f"{count} rollouts, {order}, {PROTOCOLS[protocol]}")
                 found.append(bench.rollouts(order, protocol, count))
-            _say(f"{given.rollouts} times docker compose up -d, {PROTOCOLS[protocol]}")
-            found.append(bench.baseline(protocol, given.rollouts))
+            count = 1 if given.quick else given.rollouts
+            _say(f"{count} times docker compose up -d, {PROTOCOLS[protocol]}")
+            found.append(bench.baseline(protocol, count))
     return found
 
 
@@ -282,7 +283,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--protocol", choices=[*PROTOCOLS, "both"], default="both")
     parser.add_argument("--order", choices=[*ORDERS, "both"], default="both")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="2 of each")
+    parser.add_argument("--quick", action="store_true", help="2 of each, Compose once")
     given = parser.parse_args(arguments)
     given.rollouts = 2 if given.quick else given.rollouts
     if not 0 < given.rollouts <= MOST_ROLLOUTS:

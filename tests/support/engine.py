@@ -47,7 +47,7 @@ def docker(*arguments: str, **options: Any) -> str:
         ["docker", *arguments], check=False, capture_output=True, text=True, **options
     )
     assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 def image(reference: str) -> dict[str, Any] | None:

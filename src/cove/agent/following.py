@@ -3,23 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import aclosing
+from heapq import heappop, heappush
 from typing import Self
 
 from cove.errors import CoveError
 from cove.ports import ContainerFacts, Engine, LogLine
 
-_QUEUE = 10_000  # lines a slow reader may be behind before its containers' streams wait
+_MOST_KEPT = 32 << 20  # characters
+_QUEUE = 1_000  # lines a slow reader may be behind before its containers' streams wait
 
 
-async def recent(engine: Engine, app: str, *, since: float, tail: int) -> list[LogLine]:
-    """The lines the app's containers wrote, in order of time; the last `tail`, or all for -1."""
-    lines: list[LogLine] = []
-    for facts in await engine.containers(app):
-        stream = engine.logs(facts, since=since, tail=tail, follow=False)
-        lines += [line async for line in stream]
-    lines.sort(key=lambda line: line.at)
-    return lines if tail < 0 else lines[max(0, len(lines) - tail) :]
+async def recent(
+    engine: Engine, app: str, *, since: float, tail: int
+) -> AsyncGenerator[LogLine, None]:
+    """The lines the app's containers wrote, in order of time; the last `tail`, or all for -1.
+
+    However much that is, only little of it is in memory at a time.
+    """
+    found = await engine.containers(app)
+    streams = [engine.logs(facts, since=since, tail=tail, follow=False) for facts in found]
+    return _merged(streams) if tail < 0 else _last(_merged(streams), tail)
+
+
+async def _merged(streams: list[AsyncIterator[LogLine]]) -> AsyncGenerator[LogLine, None]:
+    heads: list[tuple[float, int, LogLine]] = []
+
+    async def advance(index: int) -> None:
+        line = await anext(streams[index], None)
+        if line is not None:
+            heappush(heads, (line.at, index, line))
+
+    try:
+        for index in range(len(streams)):
+            await advance(index)
+        while heads:
+            _, index, line = heappop(heads)
+            yield line
+            await advance(index)
+    finally:
+        for stream in streams:
+            await _close(stream)
+
+
+async def _last(lines: AsyncGenerator[LogLine, None], count: int) -> AsyncGenerator[LogLine, None]:
+    """The last `count`, as far as they fit into memory."""
+    kept: deque[LogLine] = deque()
+    size = 0
+    async with aclosing(lines):
+        async for line in lines:
+            kept.append(line)
+            size += len(line.text)
+            while len(kept) > count or (size > _MOST_KEPT and len(kept) > 1):
+                size -= len(kept.popleft().text)
+    for line in kept:
+        yield line
+
+
+async def _close(stream: AsyncIterator[LogLine]) -> None:
+    close = getattr(stream, "aclose", None)
+    if close is not None:
+        await close()
 
 
 async def follow(
@@ -28,7 +74,7 @@ async def follow(
     """Lines as they come, from all containers the app has or gets. None: ten quiet seconds."""
     queue: asyncio.Queue[LogLine] = asyncio.Queue(_QUEUE)
     async with _Follower(engine, app, queue) as follower:
-        for line in await follower.begin(since, tail):
+        async for line in follower.begin(since, tail):
             yield line
         while True:
             try:
@@ -54,17 +100,20 @@ class _Follower:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def begin(self, since: float, tail: int) -> list[LogLine]:
-        """Starts to watch, and returns what was written before."""
+    async def begin(self, since: float, tail: int) -> AsyncIterator[LogLine]:
+        """Starts to watch, and gives what was written before."""
         self._spawn(self._watch())
         found = await self._engine.containers(self._app)
+        latest: dict[tuple[str, int], float] = {}
         before = await recent(self._engine, self._app, since=since, tail=tail)
-        latest = {(line.service, line.release): line.at for line in before}
+        async with aclosing(before):
+            async for line in before:
+                latest[line.service, line.release] = line.at
+                yield line
         for facts in found:
             seen = latest.get((facts.service, facts.release), 0.0)
             # Docker's `since` is inclusive and its times are finer than ours.
             self._spawn(self._read(facts, seen + 1e-6 if seen else since))
-        return before
 
     async def _watch(self) -> None:
         async for facts in self._engine.starts(self._app):

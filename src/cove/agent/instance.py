@@ -14,6 +14,7 @@ import fcntl
 import os
 import secrets
 import socket
+import stat
 from pathlib import Path
 
 import msgspec
@@ -24,6 +25,9 @@ from cove.adapters.sqlite import DEFAULT_POOL
 from cove.errors import PlatformError, Refused
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
+_FIRST_OWN = 20_000
+_FIRST_EPHEMERAL = 32_768  # Linux, net.ipv4.ip_local_port_range
+_TRIES = 100
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), without its final NUL
 
 
@@ -74,6 +78,7 @@ class Instance:
         try:
             for folder in (self.folder, self.folder / "apps", self.proxy, self.proxy / "certs"):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _refuse_shared(self.folder)
             self._lock = os.open(self.folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         except OSError as error:
             raise PlatformError(
@@ -123,8 +128,28 @@ class Instance:
         return identity
 
 
+def _refuse_shared(folder: Path) -> None:
+    """Raises PlatformError (`data-dir`): others could put links where the agent writes as root."""
+    found = folder.stat()
+    if found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return
+    raise PlatformError(
+        f"other users of this machine can write to the data directory {folder}",
+        code="data-dir",
+        hint=f"chown {os.geteuid()} {folder}; chmod 700 {folder}",
+    )
+
+
 def free_port() -> int:
-    """A TCP port nobody listens on, on loopback."""
+    """A TCP port nobody listens on, on loopback.
+
+    Below those that the kernel gives to outgoing connections, one of which could hold it when the
+    proxy comes back after a reboot.
+    """
+    for _ in range(_TRIES):
+        port = _FIRST_OWN + secrets.randbelow(_FIRST_EPHEMERAL - _FIRST_OWN)
+        if port_free(port, "127.0.0.1"):
+            return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

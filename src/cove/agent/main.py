@@ -109,8 +109,9 @@ async def _begin(parts: Parts, api: Api) -> None:
         except PlatformError as error:
             if error.specific_code not in _PATIENT:
                 raise
+            if api.waiting_for != error.message:
+                _log.warning("waiting: %s", error.message)
             api.waiting_for = error.message
-            _log.warning("waiting: %s", error.message)
             await asyncio.sleep(_RETRY)
         else:
             return

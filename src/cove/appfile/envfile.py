@@ -32,6 +32,9 @@ _ESCAPES: Final = {
 }  # fmt: skip
 
 
+_MOST: Final = 5_000  # variables of one file
+
+
 class EnvFileError(Exception):
     """What is wrong in which line (from 1); the text repeats no value."""
 
@@ -73,6 +76,8 @@ def assignments(text: str) -> list[Assignment]:
     while position < len(text):
         line = bisect_left(ends, position) + 1
         entry, position = _assignment(text, position, line)
+        if len(found) == _MOST:
+            raise EnvFileError(line, f"a file sets {_MOST} variables at most")
         found.append(entry)
         position = _skip(text, position)
     return found

@@ -22,7 +22,6 @@ _MAX_ENV_FILE: Final = 1024 * 1024  # characters
 # Of all files of an app together: Linux takes no more than 2 MB with a command (execve(2)), and
 # reading must not keep the agent from everything else.
 _MAX_ENV_FILES: Final = 2 * _MAX_ENV_FILE
-_MOST_VARIABLES: Final = 5_000  # of one file
 
 Found = dict[str, tuple[EnvValue, Value]]
 
@@ -139,8 +138,6 @@ _FIELDS: Final[dict[str, Any]] = {"path": lambda value: value, "required": boole
 def _read(path: str, text: str, value: Value) -> dict[str, EnvValue]:
     if len(text) > _MAX_ENV_FILE:
         raise value.invalid(f"the file {quote(path)} is larger than 1 MB")
-    if text.count("\n") > _MOST_VARIABLES and text.count("=") + text.count(":") > _MOST_VARIABLES:
-        raise value.invalid(f"the file {quote(path)} sets more than {_MOST_VARIABLES} variables")
     try:
         found = read_env_file(text, value.reading.variables.get)
     except EnvFileError as error:

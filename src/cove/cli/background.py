@@ -100,8 +100,10 @@ class Systemd:
         self._control("restart", self.unit)
 
     def stop(self) -> None:
-        """Stops the unit, and keeps it from starting at boot. Raises PlatformError."""
+        """Stops the unit and removes it, so that no boot starts it. Raises PlatformError."""
         self._control("disable", "--now", self.unit)
+        self._path.unlink(missing_ok=True)
+        self._control("daemon-reload")
 
     def died(self) -> bool:
         """Whether the agent has ended since it was started."""

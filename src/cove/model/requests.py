@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+# Characters. The answer to a bad file repeats its name with every finding.
+Who = Annotated[str, Meta(max_length=512)]
+FileName = Annotated[str, Meta(max_length=1024)]
+Place = Annotated[str, Meta(max_length=8192)]  # PATH_MAX is 4096 bytes; a host's name, and room
 
 
 class DeployRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An app file as text, with everything it refers to on the client's side."""
 
     text: str
-    name: str = "cove.yml"  # how errors call the file
-    origin: str = ""  # host:path, so that two files with one app name are noticed
+    name: FileName = "cove.yml"  # how errors call the file
+    origin: Place = ""  # host:path, so that two files with one app name are noticed
     env_files: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
-    by: str = ""
-    why: str = ""
+    by: Who = ""
+    why: Who = ""
     take_over: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Mapping
 
 from msgspec.structs import replace
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 from cove.errors import InvalidFile, Refused
 from cove.model.app import App, Mount, Route, Service, is_local_domain
 from cove.model.release import Image
+
+_LONGEST_SLUG = 40  # leaves room for the rest of a volume's name, 63 characters in all
 
 
 def resolve(app: App, images: Mapping[str, Image]) -> App:
@@ -70,9 +73,11 @@ def carry_volumes(app: App, before: App) -> None:
 
 
 def volume_name(path: str) -> str:
-    """The name a volume gets that an image declares by its path alone."""
+    """The name a volume gets that an image declares by its path alone; no two paths share one."""
     slug = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
-    return f"image-{slug or 'root'}"
+    if path.rstrip("/") == "/" + slug.replace("-", "/") and len(slug) <= _LONGEST_SLUG:
+        return f"image-{slug}"
+    return f"image-{slug[:_LONGEST_SLUG] or 'root'}-{zlib.crc32(path.encode()):08x}"
 
 
 def _with_image_volumes(service: Service, image: Image) -> Service:

@@ -82,7 +82,7 @@ def _service(release: Release, placement: Placement, naming: Naming) -> dict[str
         "networks": {NETWORK_KEY: {"ipv4_address": placement.address}},
         "volumes": [_mount(mount) for mount in service.mounts],
         "ports": [_port(port) for port in service.ports],
-        "stop_grace_period": f"{service.stop_grace:g}s",
+        "stop_grace_period": _seconds(service.stop_grace),
         "labels": {
             **options.get("labels", {}),
             LABEL_INSTANCE: naming.prefix,
@@ -115,7 +115,12 @@ def _mount(mount: Mount) -> dict[str, Any]:
 
 def _port(port: PublishedPort) -> dict[str, Any]:
     published = {"target": port.target, "published": str(port.published), "protocol": port.protocol}
-    return {**published, "host_ip": port.host_ip} if port.host_ip else published
+    return {**published, "host_ip": _escaped(port.host_ip)} if port.host_ip else published
+
+
+def _seconds(duration: float) -> str:
+    """Without an exponent, which Compose would not read; microseconds are the finest it gets."""
+    return f"{duration:.6f}".rstrip("0").rstrip(".") + "s"
 
 
 def _escaped(value: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from cove.agent.api.server import Api
 from cove.agent.platform import Parts
+
 from support.agent import Agent
 from support.unix_http import request
 

@@ -156,7 +156,8 @@ def test_a_public_domain_needs_a_certificate_that_cannot_be_had_yet(agent, image
 @pytest.mark.usefixtures("unchanged")
 def test_a_request_that_is_no_request(agent):
     """The API answers nonsense with its own error, and names unknown fields."""
-    for body in ({"text": 1}, {"text": "", "colour": "red"}, []):
+    nonsense: list[object] = [{"text": 1}, {"text": "", "colour": "red"}, []]
+    for body in nonsense:
         status, answer = request(agent.socket, "POST", "/v1/rollouts", body)
         assert (status, answer["error"]["code"]) == (422, "bad-request"), answer
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cove.errors import EXIT_INTERRUPTED, EXIT_LOCKED
+
 from support.agent import BIN, Agent, ApiError, Ended
 from support.appfiles import app_file, host
-from support.images import Images
 from support.polling import until
 from support.traffic import Traffic
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cove.errors import EXIT_FAILED, EXIT_KEPT_OLD
+
 from support import engine
 from support.agent import BIN, Agent, ApiError, running
 from support.appfiles import app_file, host
-from support.images import Images
 from support.old_engine import old_engine
 from support.polling import until
 from support.traffic import Traffic
@@ -70,7 +70,7 @@ def test_without_docker_the_agent_waits_and_says_so(idle, tmp_path: Path):
 
 
 def test_a_docker_that_goes_away_costs_no_request(images, tmp_path: Path):
-    """A deploy without Docker is refused with its reason; the app serves, and later deploys work."""
+    """A deploy without Docker is refused with its reason; the app serves, a later deploy works."""
     place = tmp_path / "docker.sock"
     place.symlink_to(engine.socket_path())
     name = "lone"

@@ -7,7 +7,6 @@ import json
 from support import engine
 from support.agent import Agent
 from support.appfiles import app_file, host
-from support.images import Images
 from support.polling import until
 
 
@@ -82,7 +81,7 @@ def test_a_proxy_that_was_killed_comes_back(agent, images):
 
     def served() -> bool:
         try:
-            return agent.web.get(host(name)).status == 200
+            return bool(agent.web.get(host(name)).status == 200)
         except OSError:
             return False
 

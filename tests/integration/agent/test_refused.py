@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from cove.errors import EXIT_FAILED, EXIT_KEPT_OLD
+
 from support.agent import Agent, Said
 from support.appfiles import app_file, host
 from support.images import Images
@@ -79,33 +81,62 @@ def assert_said(said: Said, bad: Bad) -> None:
     assert re.search(bad.log, "\n".join(error["log"])), error
 
 
-@pytest.mark.parametrize("bad", CASES.values(), ids=CASES)
-def test_the_old_release_goes_on_serving(agent, images, steady, bad):
-    """An upgrade is refused with exit code 3 and its reason; the old release never noticed."""
+@dataclass(frozen=True)
+class Tried:
+    """One case, tried as an upgrade and as a first deploy at once, with what it left."""
+
+    bad: Bad
+    upgrade: Said
+    first: Said
+    traffic: Traffic
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
+def tried(agent: Agent, images: Images, steady: str, request) -> Tried:
+    """Each case in turn, under load on the app that serves."""
     before = agent.world()
-    with Traffic(agent.web, host(steady)) as traffic:
-        said = attempt(agent, images, bad, steady)
+    with Traffic(agent.web, host(steady)) as traffic, ThreadPoolExecutor() as both:
+        upgrade = both.submit(attempt, agent, images, request.param, steady)
+        first = both.submit(attempt, agent, images, request.param, "newcomer")
+        said = upgrade.result(), first.result()
         traffic.more(5)
-    assert said.code == EXIT_KEPT_OLD, said
-    assert_said(said, bad)
-    traffic.assert_lossless()
-    assert set(traffic.report.versions) == {"dev"}
-    assert agent.world() == before
+    return Tried(request.param, *said, traffic, before, agent.world())
 
 
-@pytest.mark.parametrize("bad", CASES.values(), ids=CASES)
-def test_a_first_release_leaves_nothing_behind(agent, images, steady, bad, request):
-    """A first deploy fails with exit code 1 and its reason, and nothing of it is left."""
-    name = f"first-{request.node.callspec.id}"
-    before = agent.world()
-    said = attempt(agent, images, bad, name)
-    assert said.code == EXIT_FAILED, said
-    assert_said(said, bad)
-    after = agent.world()
-    after["apps"] = [app for app in after["apps"] if app["name"] != name]
-    assert after == before
-    agent.deploy(app_file(name, images.hello)).expect("live")
-    agent.act(name, "remove").expect("done")
+def test_the_old_release_goes_on_serving(tried):
+    """An upgrade is refused with exit code 3 and its reason; no request noticed."""
+    assert tried.upgrade.code == EXIT_KEPT_OLD, tried.upgrade
+    assert_said(tried.upgrade, tried.bad)
+    tried.traffic.assert_lossless()
+    assert set(tried.traffic.report.versions) == {"dev"}
+
+
+def test_a_first_deploy_fails(tried):
+    """A first deploy fails with exit code 1 and the same reason."""
+    assert tried.first.code == EXIT_FAILED, tried.first
+    assert_said(tried.first, tried.bad)
+
+
+def test_nothing_is_left_behind(tried):
+    """Containers, networks, volumes, tags and files are what they were, and so is the app."""
+    apps = [app for app in tried.after["apps"] if app["name"] != "newcomer"]
+    assert tried.after | {"apps": apps} == tried.before | {
+        "apps": [app for app in tried.before["apps"] if app["name"] != "newcomer"]
+    }
+    states = {app["state"] for app in tried.after["apps"] if app["name"] == "newcomer"}
+    assert states <= {"empty"}
+
+
+def test_a_name_whose_first_deploy_failed_is_free(agent, images, steady):
+    """After a failed first deploy a good one succeeds under the same name."""
+    name = "second-try"
+    bad = app_file(name, images.keeping, env={"FAULT": "exit"})
+    agent.deploy(bad).expect("failed")
+    assert not agent.owned.volumes(name)
+    agent.deploy(app_file(name, images.keeping)).expect("live")
+    assert agent.web.get(host(name)).status == 200
 
 
 def test_the_error_is_shown_to_people(agent, images, steady):

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -28,7 +28,7 @@ class ComposeComposer:
     async def write(self, app: str, document: Mapping[str, Any]) -> None:
         """Replaces the project's file atomically. Raises PlatformError (`data-dir`)."""
         folder = self._apps / app
-        text = _HEADER + yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+        text = _HEADER + text_of(document)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(folder / "compose.yaml", text)
@@ -49,6 +49,29 @@ class ComposeComposer:
     async def settle(self, app: str) -> None:
         """Waits for a Compose process that outlived its agent."""
         await self._runner.settle(self._naming.project(app))
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML that Compose reads as it was meant.
+
+    Compose's parser knows numbers that PyYAML does not (`1e3`, `0o14`), so text that could be one
+    stands in quotes. Everything begins with a digit, a sign or a dot that any version of YAML
+    takes for a number; words such as `no` PyYAML quotes itself.
+    """
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    style = '"' if value[:1] in _NUMERIC else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_NUMERIC: Final = frozenset("0123456789+-.")
+_Dumper.add_representer(str, _text)
+
+
+def text_of(document: Mapping[str, Any]) -> str:
+    """The document as Compose will read it back, text for text."""
+    return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -135,8 +135,10 @@ class DockerClient:
 
     def _down(self, error: Exception) -> PlatformError:
         self._prefix = ""  # what comes back may be another version
+        # aiohttp's own words speak of TLS and hosts, which a unix socket has not.
+        reason = getattr(getattr(error, "os_error", None), "strerror", None) or str(error)
         return PlatformError(
-            f"Docker does not answer on {self._socket}: {str(error) or type(error).__name__}",
+            f"Docker does not answer on {self._socket}: {reason or type(error).__name__}",
             code="docker-down",
             hint="start it (systemctl start docker), or see: cove doctor",
         )

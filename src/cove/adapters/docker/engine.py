@@ -23,6 +23,7 @@ from cove.render.naming import LABEL_APP, LABEL_INSTANCE, Naming
 _GONE: Final = 404
 _CONFLICT: Final = 409
 _UNCHANGED: Final = 304
+_LONGEST_SHOWN: Final = 2000  # characters of a log line in an error
 _OOM_SIGNAL: Final = "137"  # 128 + SIGKILL
 
 
@@ -121,12 +122,12 @@ class DockerEngine:
         return tuple(found)
 
     async def tail(self, container_id: str, lines: int) -> tuple[str, ...]:
-        """The last lines it wrote, both streams."""
+        """The last lines it wrote, both streams, each cut to what an error can show."""
         facts = await self.container(container_id)
         if facts is None:
             return ()
         stream = container_logs.read(self._client, facts, since=0, tail=lines, follow=False)
-        return tuple([line.text async for line in stream])
+        return tuple([_cut(line.text) async for line in stream])
 
     def logs(
         self, facts: ContainerFacts, *, since: float, tail: int, follow: bool
@@ -209,6 +210,10 @@ class DockerEngine:
     def _labels(self, app: str) -> list[str]:
         labels = [f"{LABEL_INSTANCE}={self._naming.prefix}"]
         return [*labels, f"{LABEL_APP}={app}"] if app else [*labels, LABEL_APP]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 1]}…"
 
 
 def _exit(event: dict[str, Any], *, oom: bool) -> Exit:

@@ -8,6 +8,8 @@ from typing import Any
 from cove.ports import ContainerFacts, ImageFacts
 from cove.render.naming import LABEL_APP, LABEL_RELEASE
 
+_MAX_PORT = 65535
+_DIGITS = 5
 _MICROSECONDS = 26  # characters of an ISO time up to the sixth decimal, all that Python keeps
 
 
@@ -37,12 +39,12 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
 def image_facts(document: dict[str, Any]) -> ImageFacts:
     """From `GET /images/{name}/json`."""
     config = document.get("Config") or {}
-    ports = [p.partition("/") for p in config.get("ExposedPorts") or {}]
+    exposed = [_exposed(text) for text in config.get("ExposedPorts") or {}]
     return ImageFacts(
         id=document["Id"],
         digests=tuple(document.get("RepoDigests") or ()),
         tags=tuple(document.get("RepoTags") or ()),
-        ports=tuple(sorted(int(port) for port, _, kind in ports if kind in ("", "tcp"))),
+        ports=tuple(sorted({port for port in exposed if port})),
         volumes=tuple(sorted(config.get("Volumes") or {})),
         architecture=document.get("Architecture", ""),
         os=document.get("Os", "") or "linux",
@@ -58,6 +60,13 @@ def timestamp(text: str) -> float:
     fraction = rest.rstrip("Z")
     precise = f"{base}{dot}{fraction}"[:_MICROSECONDS] if dot else base.rstrip("Z")
     return datetime.fromisoformat(f"{precise}+00:00").timestamp()
+
+
+def _exposed(text: str) -> int:
+    """The TCP port of `8000/tcp`; 0 for what is none: whoever made the image may write anything."""
+    port, _, kind = text.partition("/")
+    valid = kind in ("", "tcp") and port.isdecimal() and len(port) <= _DIGITS
+    return int(port) if valid and 0 < int(port) <= _MAX_PORT else 0
 
 
 def _number(text: str) -> int:

@@ -12,8 +12,12 @@ from cove.ports import ContainerFacts, LogLine
 
 Stream = Literal["stdout", "stderr"]
 _HEADER = struct.Struct(">BxxxI")  # stream, payload size: the Engine API's attach format
+_LONGEST_TIME = 40  # characters of an RFC 3339 time with nanoseconds and a zone
 _STREAMS: dict[int, Stream] = {0: "stdout", 1: "stdout", 2: "stderr"}
 _GONE = 404
+# An app may write for ever without a line's end; from here on the rest counts as another line, so
+# that no reader's memory grows with it.
+LONGEST_LINE = 256 * 1024  # bytes
 
 
 async def read(
@@ -64,6 +68,9 @@ def _lines(data: bytes) -> tuple[list[tuple[Stream, bytes]], bytes]:
     lines: list[tuple[Stream, bytes]] = [
         ("stdout", line + b"\n") for line in whole.split(b"\n") if newline
     ]
+    if len(rest) > LONGEST_LINE:
+        at = rest.partition(b" ")[0][:_LONGEST_TIME]
+        return [*lines, ("stdout", rest + b"\n")], at + b" "
     return lines, rest
 
 
@@ -73,13 +80,15 @@ class _Joiner:
     def __init__(self, facts: ContainerFacts) -> None:
         self._facts = facts
         self._open: dict[Stream, tuple[str, list[bytes]]] = {}
+        self._size: dict[Stream, int] = {}
 
     def feed(self, stream: Stream, payload: bytes) -> list[LogLine]:
         at, _, text = payload.partition(b" ")
         begun, pieces = self._open.pop(stream, (at.decode("ascii", "replace"), []))
         pieces.append(text)
-        if not text.endswith(b"\n"):
-            self._open[stream] = (begun, pieces)
+        size = self._size.pop(stream, 0) + len(text)
+        if not text.endswith(b"\n") and size < LONGEST_LINE:
+            self._open[stream], self._size[stream] = (begun, pieces), size
             return []
         return [self._line(stream, begun, b"".join(pieces))]
 

@@ -53,6 +53,11 @@ async def stream(request: web.Request, items: AsyncIterator[Any]) -> web.StreamR
         await response.write_eof()
     except (ConnectionError, TimeoutError):
         _log.debug("a client went away from %s", request.path)
+    except CoveError as error:
+        # The answer has begun: only a connection that breaks off says that it is not whole.
+        _log.warning("%s: %s", request.path, error.message)
+        if request.transport is not None:
+            request.transport.abort()
     finally:
         close = getattr(items, "aclose", None)
         if close is not None:
@@ -74,6 +79,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return failure(error)
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
         return failure(InvalidFile(f"the request is not understood: {error}", code="bad-request"))
+    except web.HTTPRequestEntityTooLarge as error:
+        refusal = InvalidFile("the request is larger than 4 MB", code="too-large")
+        return answer({"error": refusal.as_dict()}, error.status)
     except web.HTTPException as error:
         return failure(
             NotFound(f"{request.method} {request.path}: {error.reason}", code="no-route")

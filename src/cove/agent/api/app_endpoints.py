@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from aiohttp import web
 from msgspec import Struct
 
 from cove.agent import following, status
 from cove.agent.api.answers import answer, begun, stream
-from cove.agent.api.endpoint import endpoint, read_body
+from cove.agent.api.endpoint import endpoint, read_body, seconds, whole
 from cove.agent.platform import Parts
 from cove.errors import NotFound
 from cove.model.events import Rollout
+from cove.model.requests import Who
 from cove.model.views import AppStatus, ReleaseView
 from cove.ports import LogLine
 
@@ -24,21 +23,21 @@ _MOST_LINES = 100_000
 class Act(Struct, forbid_unknown_fields=True):
     """Who asks for a change."""
 
-    by: str = ""
+    by: Who = ""
 
 
 class RollbackRequest(Struct, forbid_unknown_fields=True):
     """Which release to go back to; none means the one before."""
 
     release: int | None = None
-    by: str = ""
+    by: Who = ""
 
 
 class RemoveRequest(Struct, forbid_unknown_fields=True):
     """Whether the data goes too."""
 
     volumes: bool = False
-    by: str = ""
+    by: Who = ""
 
 
 class AppEndpoints:
@@ -68,13 +67,14 @@ class AppEndpoints:
         app = request.match_info["app"]
         if self._parts.store.app(app) is None:
             raise NotFound(f"there is no app {app}", hint="see them all: cove status")
-        since = float(request.query.get("since", "0"))
-        tail = min(int(request.query.get("tail", "100")), _MOST_LINES)
+        since = seconds(request, "since")
+        tail = min(whole(request, "tail", 100, least=-1), _MOST_LINES)
         engine = self._parts.engine
         if request.query.get("follow") == "1":
             return await stream(request, following.follow(engine, app, since=since, tail=tail))
-        lines = await following.recent(engine, app, since=since, tail=tail)
-        return await stream(request, _each(lines))
+        return await stream(
+            request, await following.recent(engine, app, since=since, tail=tail)
+        )
 
     @endpoint("POST", f"{_APP}/rollback", _ROLLOUT, body=RollbackRequest)
     async def rollback(self, request: web.Request) -> web.StreamResponse:
@@ -107,8 +107,3 @@ class AppEndpoints:
         body = await read_body(request, RemoveRequest)
         app = request.match_info["app"]
         return begun(self._parts.rollouts.remove(app, body.by, volumes=body.volumes))
-
-
-async def _each(lines: list[LogLine]) -> AsyncIterator[LogLine]:
-    for line in lines:
-        yield line

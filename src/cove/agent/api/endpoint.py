@@ -5,8 +5,9 @@ Imported inside `cove.agent.api`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -16,6 +17,10 @@ from cove.agent.api.answers import Handler
 
 T = TypeVar("T")
 _MARK = "_cove_endpoint"
+LARGEST: Final = 2**53  # the largest whole number that JSON carries safely, RFC 8259, 6
+_LATEST: Final = 1e11  # seconds since the epoch; Docker reads no time far beyond
+_WHOLE: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
+_TIME: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?", re.ASCII)
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
@@ -66,3 +71,20 @@ def endpoints_of(group: object) -> list[tuple[Endpoint, Handler]]:
 async def read_body(request: web.Request, kind: type[T]) -> T:
     """The request's JSON as a struct; an empty body means its defaults. Raises msgspec errors."""
     return msgspec.json.decode(await request.read() or b"{}", type=kind)
+
+
+def whole(request: web.Request, key: str, usual: int, *, least: int = 0) -> int:
+    """A whole number of the query. Raises ValueError for anything else."""
+    text = request.query.get(key, str(usual))
+    if not _WHOLE.fullmatch(text) or not least <= int(text) <= LARGEST:
+        raise ValueError(f"{key} must be a whole number from {least}")
+    return int(text)
+
+
+def seconds(request: web.Request, key: str) -> float:
+    """A time of the query, in seconds since the epoch; 0 without one. Raises ValueError."""
+    text = request.query.get(key, "0")
+    found = float(text) if _TIME.fullmatch(text) else -1.0
+    if not 0 <= found <= _LATEST:
+        raise ValueError(f"{key} must be seconds since the epoch")
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from cove.agent.api.answers import answer, begun, stream
-from cove.agent.api.endpoint import endpoint, read_body
+from cove.agent.api.endpoint import LARGEST, endpoint, read_body, whole
 from cove.agent.platform import Parts
 from cove.errors import NotFound
 from cove.model.events import Event, Rollout
@@ -33,7 +33,7 @@ class RolloutEndpoints:
     @endpoint("GET", "/v1/rollouts", {"rollouts": list[Rollout]})
     async def rollouts(self, request: web.Request) -> web.StreamResponse:
         """Rollouts of one app or of all, newest first."""
-        limit = min(int(request.query.get("limit", "20")), _MOST)
+        limit = min(whole(request, "limit", 20, least=1), _MOST)
         found = self._parts.store.rollouts(request.query.get("app", ""), limit)
         return answer({"rollouts": found})
 
@@ -46,7 +46,7 @@ class RolloutEndpoints:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """A rollout's events, the stored ones and then the live ones, up to its end."""
         rollout = self._find(request)
-        after = int(request.query.get("after", "0"))
+        after = whole(request, "after", 0)
         return await stream(request, self._parts.rollouts.events.follow(rollout.id, after))
 
     @endpoint("POST", "/v1/rollouts/{id}/cancel", {"rollout": Rollout})
@@ -56,7 +56,7 @@ class RolloutEndpoints:
 
     def _find(self, request: web.Request) -> Rollout:
         number = int(request.match_info["id"])
-        found = self._parts.store.rollout(number)
+        found = self._parts.store.rollout(number) if 0 < number <= LARGEST else None
         if found is None:
             raise NotFound(f"there is no rollout {number}")
         return found

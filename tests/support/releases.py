@@ -1,0 +1,80 @@
+"""Releases and observations as planners and renderers are given them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from cove.model.app import App, Mount, RolloutPolicy, Route, Service
+from cove.model.release import Image, Placement, Release, names_for
+from cove.planning.observed import Observed
+from cove.ports import ContainerFacts
+
+DATA = Mount(kind="volume", source="data", target="/data")
+SUBNET = "10.201.0.0/26"
+
+
+def web(**given: Any) -> Service:
+    """The service that most apps have."""
+    return Service(**{"name": "web", "image": "acme/shop:1", **given})
+
+
+def route(**given: Any) -> Route:
+    """A route to it."""
+    return Route(**{"domain": "shop.test", "service": "web", "port": 8000, **given})
+
+
+def app(*services: Service, routes: Iterable[Route] | None = None, name: str = "shop") -> App:
+    """An app; one routed service unless said otherwise."""
+    return App(
+        name=name,
+        services=services or (web(),),
+        routes=(route(),) if routes is None else tuple(routes),
+    )
+
+
+def image(**given: Any) -> Image:
+    """An image that exposes one port."""
+    settings = {"reference": "acme/shop:1", "run": "sha256:1", "id": "sha256:1", "ports": (8000,)}
+    return Image(**{**settings, **given})
+
+
+def release(number: int = 1, spec: App | None = None, **given: Any) -> Release:
+    """A release of an app, its replicas with addresses."""
+    spec = spec or app()
+    names = [
+        (s.name, replica, name)
+        for s in spec.services
+        for replica, name in enumerate(names_for(s, number), start=1)
+    ]
+    placements = tuple(
+        Placement(service=service, replica=replica, name=name, address=f"10.201.{number}.{host}")
+        for host, (service, replica, name) in enumerate(names, start=2)
+    )
+    images = {s.name: image() for s in spec.services}
+    settings = {"why": "deploy of acme/shop:1", "images": images, "placements": placements}
+    return Release(app=spec.name, number=number, spec=spec, **{**settings, **given})
+
+
+def observed(live: Release | None = None, **given: Any) -> Observed:
+    """What runs: every container of the live release, unless said otherwise."""
+    containers = tuple(
+        ContainerFacts(
+            id=p.name, name=p.name, app=live.app, service=p.name, release=live.number,
+            state="running",
+        )
+        for p in (live.placements if live else ())
+    )  # fmt: skip
+    volumes = {m.source for s in (live.spec.services if live else ()) for m in s.mounts}
+    settings = {
+        "live": live,
+        "stopped": False,
+        "subnet": SUBNET,
+        "network": live is not None,
+        "volumes": frozenset(volumes),
+        "containers": containers,
+    }
+    return Observed(**{**settings, **given})
+
+
+SLOW = RolloutPolicy(drain=30, settle=7)

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cove.errors import InvalidFile, Refused
+from cove.model import names
+from cove.model.app import App, Health, Mount
+from cove.planning.resolve import carry_volumes, check_certificates, resolve, volume_name
+
+from support.releases import DATA, app, image, route, web
+
+OPEN = app(web(), routes=(route(port=0),))
+
+
+def test_the_only_port_is_the_port():
+    """An image that exposes one port decides where the file does not."""
+    assert resolve(OPEN, {"web": image(ports=(3000,))}).routes[0].port == 3000
+
+
+def test_the_file_decides():
+    """A port in the file stands, whatever the image exposes."""
+    assert resolve(app(), {"web": image(ports=(1, 2))}).routes[0].port == 8000
+
+
+@pytest.mark.parametrize(
+    ("ports", "reason"), [((), "exposes no port"), ((80, 443), "exposes 80, 443")]
+)
+def test_no_port_or_several(ports, reason):
+    """Nothing is guessed; the message says what the image exposes and what to write."""
+    with pytest.raises(InvalidFile) as caught:
+        resolve(OPEN, {"web": image(ports=ports)})
+    assert caught.value.specific_code == "port-undecided"
+    assert caught.value.message.endswith(f"acme/shop:1 {reason}")
+    assert f"`port: {(*ports, 8000)[0]}`" in caught.value.hint
+
+
+def test_a_health_path_without_a_route_needs_a_port():
+    """A worker with a health path is asked at the image's only port."""
+    worker = app(web(health=Health(path="/ok")), routes=())
+    assert resolve(worker, {"web": image()}).services[0].health.port == 8000
+    with pytest.raises(InvalidFile, match="port cannot be decided"):
+        resolve(worker, {"web": image(ports=())})
+
+
+def test_image_volumes_become_named():
+    """A release-named service would otherwise get an empty one each time."""
+    found = resolve(app(), {"web": image(volumes=("/var/lib/data", "/cache/"))}).services[0]
+    assert [(m.kind, m.source, m.target) for m in found.mounts] == [
+        ("volume", "image-var-lib-data", "/var/lib/data"),
+        ("volume", "image-cache", "/cache/"),
+    ]
+    assert found.order == "stop-first"
+
+
+@pytest.mark.parametrize("kind", ["volume", "tmpfs"])
+def test_a_mount_covers_an_image_volume(kind):
+    """What the file mounts there already is not mounted twice, slash or no slash."""
+    own = Mount(kind=kind, source="own", target="/data/")
+    found = resolve(app(web(mounts=(own,))), {"web": image(volumes=("/data",))})
+    assert found.services[0].mounts == (own,)
+
+
+paths = st.from_regex(r"/[A-Za-z0-9._/-]{0,60}", fullmatch=True).map(lambda p: p.rstrip("/") or "/")
+
+
+@given(st.lists(paths, min_size=2, max_size=2, unique=True))
+def test_no_two_paths_share_a_volume(pair):
+    """Data of one path must not appear under another."""
+    first, second = map(volume_name, pair)
+    assert first != second
+
+
+@given(paths)
+def test_a_volume_name_is_one(path):
+    """Docker and cove accept it."""
+    assert names.matches(names.VOLUME, volume_name(path))
+
+
+def moved(*mounts: Mount) -> App:
+    """The app with these mounts."""
+    return app(web(mounts=mounts))
+
+
+def test_data_may_not_go_out_of_sight():
+    """Another volume at the place of the data is refused, with the way to keep it."""
+    other = Mount(kind="volume", source="other", target="/data")
+    with pytest.raises(Refused) as caught:
+        carry_volumes(moved(other), moved(DATA))
+    assert caught.value.specific_code == "volume-changed"
+    assert "data:/data" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "mounts",
+    [
+        (DATA,),
+        (),
+        (Mount(kind="volume", source="data", target="/elsewhere"),),
+        (DATA, Mount(kind="volume", source="more", target="/more")),
+        (Mount(kind="tmpfs", target="/data"),),
+    ],
+    ids=["same", "none", "same volume elsewhere", "one more", "tmpfs"],
+)
+def test_what_may_change(mounts):
+    """Every other change keeps the data where it can be found."""
+    carry_volumes(moved(*mounts), moved(DATA))
+
+
+def test_a_new_service_has_no_past():
+    """A service that was not there cannot hide anything."""
+    carry_volumes(app(web(name="other", mounts=(DATA,))), moved(DATA))
+
+
+def test_public_names_need_another_authority():
+    """cove's own authority never signs for a public name, redirects included."""
+    for bad in (route(domain="shop.example.com"), route(redirect_from=("www.example.com",))):
+        with pytest.raises(Refused) as caught:
+            check_certificates(app(routes=(bad,)))
+        assert caught.value.specific_code == "tls-public"
+    check_certificates(app(routes=(route(domain="shop.example.com", tls="off"), route())))

@@ -1,0 +1,80 @@
+"""What is refused before anything is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from support.scenarios import problems
+from support.site import APP, Site
+from support.virtual_time import run
+
+MEGABYTE = 1 << 20
+
+
+def second(here: Site, text: str = "") -> Any:
+    """The error of a second deploy; None where it is live."""
+    ended = run(here.deploy(text, image="acme/shop:2"))
+    assert problems(here) == []
+    return None if ended.outcome == "live" else here.error(ended)
+
+
+def test_a_full_disk(here):
+    """A rollout that would fill the disk is refused; the old release serves on."""
+    run(here.deploy())
+    here.world.free_disk = 100 * MEGABYTE
+    error = second(here)
+    assert error["code"] == "disk-full"
+    assert error["message"].startswith("only 100 MB are free on the disk of /docker")
+    assert here.world.answers(APP) == {"r1"}
+
+
+def test_an_unknown_disk(here):
+    """A place that cannot be looked at is no reason to refuse."""
+    here.world.free_disk = -1
+    assert run(here.deploy()).outcome == "live"
+
+
+def test_no_memory_for_a_second_copy(here):
+    """Two copies must fit; the way without is named."""
+    run(here.deploy())
+    here.world.used_memory, here.world.free_memory = 200 * MEGABYTE, 220 * MEGABYTE
+    error = second(here)
+    assert error["code"] == "memory"
+    assert "uses 200 MB and only 220 MB are available" in error["message"]
+    assert "stop-first" in error["hint"]
+
+
+def test_one_copy_at_a_time_needs_no_room(here):
+    """Stop-first frees the memory first."""
+    run(here.deploy())
+    here.world.used_memory, here.world.free_memory = 200 * MEGABYTE, 1
+    assert second(here, "rollout: {order: stop-first, settle: 0s}\n") is None
+
+
+def test_a_first_deploy_is_not_guessed_at(here):
+    """Nothing is known of what it will use."""
+    here.world.free_memory = 1
+    assert run(here.deploy()).outcome == "live"
+
+
+def test_a_taken_host_port(here):
+    """Who holds it is named, and another port proposed."""
+    run(here.deploy())
+    here.world.port_holders[25] = "exim4 (pid 812)"
+    error = second(here, 'ports: ["25:2525"]\n')
+    assert error["code"] == "port-taken"
+    assert error["message"] == "port 25 of this machine is taken by exim4 (pid 812)"
+    assert '"26:2525"' in error["hint"]
+
+
+def test_its_own_host_port(here):
+    """The release that serves holds it, and gives it up first."""
+    run(here.deploy('ports: ["25:2525"]\n'))
+    here.world.port_holders[25] = "docker-proxy"
+    assert second(here, 'ports: ["25:2525"]\n') is None
+
+
+def test_another_protocol(here):
+    """Only TCP ports can be looked up."""
+    here.world.port_holders[53] = "dnsmasq"
+    assert run(here.deploy('ports: ["53:53/udp"]\n')).outcome == "live"

@@ -1,0 +1,114 @@
+"""Why a release may not serve, in words that say what to change."""
+
+from __future__ import annotations
+
+import pytest
+
+from cove.model.events import Rollout
+
+from support.scenarios import problems
+from support.site import APP, Site
+from support.virtual_time import run
+
+QUICK = "rollout: {settle: 0s, timeout: 3s}\n"
+
+
+def refused(here: Site, text: str = QUICK, **behaviour: object) -> dict[str, object]:
+    """The error of a first deploy whose containers behave like this."""
+    here.world.image("acme/shop:1", 1, **behaviour)
+    ended = run(here.deploy(text))
+    assert ended.outcome == "failed"
+    assert problems(here) == []
+    return here.error(ended)
+
+
+def test_an_exit(here):
+    """A container that ends fails the rollout at once, with its code and last lines."""
+    error = refused(here, ready_after=2, exits_after=0.5, exit_code=3, log=("a", "boom"))
+    assert error["code"] == "exited"
+    assert error["message"] == "shop-r1 exited with code 3"
+    assert error["log"] == ["a", "boom"]
+
+
+def test_an_exit_while_it_settles(here):
+    """To answer once is not enough: it must stay up for the settling time."""
+    error = refused(here, "rollout: {settle: 5s, timeout: 3s}\n", exits_after=4)
+    assert error["code"] == "exited"
+
+
+def test_out_of_memory(here):
+    """The kernel's verdict is said, not an exit code."""
+    error = refused(here, ready_after=2, exits_after=0.5, exit_code=137, oom=True)
+    assert (error["code"], error["message"]) == (
+        "oom",
+        "shop-r1 ran out of memory and was killed",
+    )
+    assert "mem_limit" in str(error["hint"])
+
+
+def test_its_own_healthcheck(here):
+    """An image's HEALTHCHECK may say no although the port answers."""
+    error = refused(here, unhealthy=True)
+    assert error["code"] == "unhealthy"
+    assert "its own HEALTHCHECK" in str(error["message"])
+
+
+def test_never_listens(here):
+    """What the probe saw last is the reason."""
+    error = refused(here, listens_on=-1)
+    assert error["code"] == "not-ready"
+    assert error["message"] == ("shop-r1 was not ready within 3 s: nothing listens on port 8000")
+    assert error["hint"] == "if it only needs longer, raise `rollout.timeout`"
+
+
+def test_the_wrong_port(here):
+    """The port it does listen on is named, with the line to write."""
+    error = refused(here, listens_on=3000)
+    assert str(error["message"]).endswith("; it listens on port 3000")
+    assert error["hint"] == "write `port: 3000`"
+
+
+def test_loopback_only(here):
+    """What only the container itself reaches is no service."""
+    error = refused(here, loopback=True)
+    assert "127.0.0.1:8000, which only its container reaches" in str(error["message"])
+    assert error["hint"] == "make the app listen on 0.0.0.0"
+
+
+def test_slow_is_not_failed(here):
+    """Whoever answers within the time is ready."""
+    here.world.image("acme/shop:1", 1, ready_after=2.9)
+    assert run(here.deploy(QUICK)).outcome == "live"
+
+
+def test_the_first_failing_replica_ends_the_wait(here):
+    """The others are not waited for."""
+    here.world.image("acme/shop:1", 1, ready_after=2, exits_after=0.2)
+    ended = run(here.deploy("replicas: 3\n" + QUICK))
+    assert here.error(ended)["code"] == "exited"
+
+
+def test_a_ready_release_that_dies_in_the_drain(here):
+    """The old release gets the routes back when the new one dies before it is confirmed."""
+    run(here.deploy(QUICK))
+    here.world.request_seconds = 3
+    here.world.image("acme/shop:2", 2, exits_after=1.0)
+    ended = run(here.deploy("rollout: {settle: 0s, drain: 9s}\n", image="acme/shop:2"))
+    assert (ended.outcome, here.error(ended)["code"]) == ("kept", "exited")
+    assert here.world.answers(APP) == {"r1"}
+
+
+def outcome(here: Site, rollout: Rollout) -> tuple[object, object]:
+    """How it ended and what a script sees."""
+    data = here.events(rollout)[-1].data
+    return data["outcome"], data["exit_code"]
+
+
+@pytest.mark.parametrize(("first", "code"), [(True, 1), (False, 3)])
+def test_exit_codes(here, first, code):
+    """1 where nothing served before, 3 where the old release still does."""
+    if not first:
+        run(here.deploy(QUICK))
+    here.world.image("acme/shop:2", 2, listens_on=-1)
+    ended = run(here.deploy(QUICK, image="acme/shop:2"))
+    assert outcome(here, ended) == ("failed" if first else "kept", code)
