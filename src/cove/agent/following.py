@@ -100,30 +100,34 @@ class _Follower:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def begin(self, since: float, tail: int) -> AsyncIterator[LogLine]:
-        """Starts to watch, and gives what was written before."""
+    async def begin(self, since: float, tail: int) -> list[LogLine]:
+        """Starts to watch, and returns what was written before."""
+        begun = time.time()
         self._spawn(self._watch())
         found = await self._engine.containers(self._app)
-        latest: dict[tuple[str, int], float] = {}
         before = await recent(self._engine, self._app, since=since, tail=tail)
-        async with aclosing(before):
-            async for line in before:
-                latest[line.service, line.release] = line.at
-                yield line
         for facts in found:
-            seen = latest.get((facts.service, facts.release), 0.0)
-            # Docker's `since` is inclusive and its times are finer than ours.
-            self._spawn(self._read(facts, seen + 1e-6 if seen else since))
+            place = (facts.service, facts.release)
+            told = [line for line in before if (line.service, line.release) == place]
+            self._spawn(self._read(facts, max(since, begun), told))
+        return before
 
     async def _watch(self) -> None:
         async for facts in self._engine.starts(self._app):
-            self._spawn(self._read(facts, max(0.0, facts.started_at - 0.001)))
+            self._spawn(self._read(facts, max(0.0, facts.started_at - 0.001), ()))
 
-    async def _read(self, facts: ContainerFacts, since: float) -> None:
+    async def _read(self, facts: ContainerFacts, since: float, told: Sequence[LogLine]) -> None:
+        # Docker's times are finer than ours and its `since` is inclusive: what is read a second
+        # time is told apart by its time, and within one instant by its text.
+        last = told[-1].at if told else 0.0
+        known = [line for line in told if line.at == last]
+        since = last - _INSTANT if told else since
         try:
-            tail = -1 if since else 0
-            async for line in self._engine.logs(facts, since=since, tail=tail, follow=True):
-                await self._queue.put(line)
+            async for line in self._engine.logs(facts, since=since, tail=-1, follow=True):
+                if line in known:
+                    known.remove(line)
+                elif line.at >= last:
+                    await self._queue.put(line)
         except CoveError:
             return  # the container or Docker is gone; what comes next is noticed by `_watch`
 

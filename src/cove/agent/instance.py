@@ -76,9 +76,10 @@ class Instance:
         if len(str(self.socket)) > _SOCKET_PATH_LIMIT:
             raise PlatformError(f"{self.folder} is too long a path for a socket", code="data-dir")
         try:
-            for folder in (self.folder, self.folder / "apps", self.proxy, self.proxy / "certs"):
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _refuse_shared(self.folder)
+            for folder in (self.folder / "apps", self.proxy, self.proxy / "certs"):
+                folder.mkdir(mode=0o700, exist_ok=True)
             self._lock = os.open(self.folder / "agent.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         except OSError as error:
             raise PlatformError(

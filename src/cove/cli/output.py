@@ -23,6 +23,8 @@ _STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34
 _STYLES["cyan"] = 36
 _UNICODE = {"ok": "✓", "fail": "✗", "undo": "↩", "note": "•", "hint": "→", "bar": "│", "more": "…"}
 _ASCII = {"ok": "+", "fail": "x", "undo": "<", "note": "*", "hint": "->", "bar": "|", "more": "."}
+# JSON need not escape them (RFC 8259, 7), and a terminal may obey them.
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 _SPIN = ("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "-\\|/")
 
 
@@ -89,7 +91,7 @@ class Output:
     def json(self, payload: dict[str, Any]) -> None:
         """One object on stdout, carrying the format's version."""
         text = json.dumps({"v": JSON_VERSION, **payload}, ensure_ascii=False)
-        self.out.write(text + "\n")
+        self.out.write(text.translate(_CONTROLS) + "\n")
 
     def line(self, text: str = "") -> None:
         """One line of the result."""

@@ -11,9 +11,10 @@ _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _SECONDS = dict(_UNITS)
 _CONTROL = re.compile(
     r"\x1b\[[0-9;]*m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|"
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|[\u202a-\u202e\u2066-\u2069]"
 )
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_PLAIN = "\x1b[0m"
 
 
 def ago(moment: float, now: float) -> str:
@@ -92,9 +93,14 @@ def clip(text: str, width: int) -> str:
 
 
 def safe(text: str, *, colour: bool) -> str:
-    """Foreign text made safe for a terminal: no control sequence survives but colours."""
+    """Foreign text made safe for a terminal: no control sequence survives but colours.
+
+    Nor do the marks that change the direction of writing (Unicode's bidirectional overrides). A
+    colour ends with the text.
+    """
 
     def keep(match: re.Match[str]) -> str:
         return match[0] if colour and _COLOUR.fullmatch(match[0]) else ""
 
-    return _CONTROL.sub(keep, text)
+    kept = _CONTROL.sub(keep, text)
+    return kept + _PLAIN if "\x1b" in kept and not kept.endswith(_PLAIN) else kept

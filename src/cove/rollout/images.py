@@ -55,10 +55,10 @@ def repository(reference: str) -> str:
 async def _resolve(service: Service, work: Work) -> Image:
     engine = work.platform.engine
     reference = service.image
-    before = await engine.image(reference)
+    before = await _so_called(reference, engine)
     if _must_pull(service, before):
         await _pull(service, before, work)
-    facts = await engine.image(reference)
+    facts = await _so_called(reference, engine)
     if facts is None:
         raise Refused(
             f"{reference} is not on this machine, and `pull_policy: {service.pull_policy}` "
@@ -68,6 +68,14 @@ async def _resolve(service: Service, work: Work) -> Image:
     await _check_platform(reference, facts, engine)
     pulled = before is None or before.id != facts.id
     return _image(reference, facts, pulled=pulled)
+
+
+async def _so_called(reference: str, engine: Engine) -> ImageFacts | None:
+    """The image of that name. The Engine also takes the first digits of any image's ID for one."""
+    facts = await engine.image(reference)
+    wanted = repository(reference)
+    named = facts and any(repository(n) == wanted for n in (*facts.tags, *facts.digests))
+    return facts if named else None
 
 
 def _must_pull(service: Service, local: ImageFacts | None) -> bool:

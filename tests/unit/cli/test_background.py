@@ -101,9 +101,17 @@ def test_starting_writes_enables_and_restarts(programs: Programs, tmp_path: Path
 
 
 def test_stopping_keeps_it_stopped_at_boot(programs: Programs) -> None:
-    """`cove down` outlasts a reboot."""
-    Systemd(Path("/var/lib/cove")).stop()
-    assert programs.ran == [["systemctl", "disable", "--now", "cove.service"]]
+    """`cove down` outlasts a reboot, and leaves no unit behind."""
+    systemd = Systemd(Path("/var/lib/cove"))
+    systemd.start(AgentOptions(data_dir=Path("/var/lib/cove")))
+    assert systemd.exists
+    programs.ran.clear()
+    systemd.stop()
+    assert not systemd.exists
+    assert programs.ran == [
+        ["systemctl", "disable", "--now", "cove.service"],
+        ["systemctl", "daemon-reload"],
+    ]
 
 
 def test_what_systemctl_refuses_is_told(programs: Programs) -> None:

@@ -10,7 +10,7 @@ import click
 from cove.cli.client import Client
 from cove.cli.options import APP, Settings, shared
 from cove.cli.output import Output
-from cove.cli.text import ago, clip, short_digest
+from cove.cli.text import ago, clip, safe, short_digest
 
 _STYLES = {
     "running": "green",
@@ -72,7 +72,8 @@ def _image(app: dict[str, Any]) -> str:
 
 def _under_way(settings: Settings, rollout: dict[str, Any]) -> str:
     follow = settings.command(f"attach {rollout['app']}")
-    return f"{rollout['app']}: a {rollout['kind']} by {rollout['by']} is under way; {follow}"
+    by = safe(str(rollout["by"]), colour=False)
+    return f"{rollout['app']}: a {rollout['kind']} by {by} is under way; {follow}"
 
 
 def _show_one(settings: Settings, out: Output, app: dict[str, Any]) -> None:
