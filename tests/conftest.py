@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 # The tier of a test is its folder: nobody can forget the mark.
 MARKS_BY_FOLDER = {
     "unit": (),
+    "contract": ("integration",),
     "integration": ("integration",),
     "e2e": ("e2e",),
     "e2e_host": ("e2e", "slow"),

@@ -11,6 +11,8 @@ import click
 from cove.cli.main import SECTIONS, group
 from cove.cli.options import DEFAULT_DATA_DIR
 
+_EVERYWHERE = {"--json", "--help", "-h, --help"}
+
 HEAD = f"""# Commands
 
 `cove` talks to the agent of this machine over a unix socket in the data directory. Only root may
@@ -83,7 +85,7 @@ def _options(command: click.Command, path: str) -> str:
         if isinstance(parameter, click.Option) and (record := parameter.get_help_record(context))
     ]
     if path != "cove":  # said once, at the top
-        rows = [row for row in rows if row[0] not in {"--json", "--help"}]
+        rows = [row for row in rows if row[0] not in _EVERYWHERE]
     if not rows:
         return ""
     lines = [f"| `{_cell(names)}` | {_cell(text)} |" for names, text in rows]

@@ -13,7 +13,11 @@ from support.traffic import FULL, Traffic
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(3000)]
 
 RATE = 150  # requests per second
-ORDERS: dict[str, dict[str, Any]] = {"start-first": {}, "stop-first": {"volumes": ["data:/data"]}, "replicas": {"replicas": 2}}
+ORDERS: dict[str, dict[str, Any]] = {
+    "start-first": {},
+    "stop-first": {"volumes": ["data:/data"]},
+    "replicas": {"replicas": 2},
+}
 _log = logging.getLogger(__name__)
 
 

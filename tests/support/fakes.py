@@ -246,7 +246,7 @@ class FakeComposer:
 
 
 def filled(environment: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """What Compose makes of variables, for the forms cove writes; PlatformError for unknown ones."""
+    """What Compose makes of the variables cove writes; PlatformError for unknown ones."""
     found = {}
     for key, value in environment.items():
         if value.startswith("${"):
@@ -265,8 +265,9 @@ class FakeProxy:
 
     async def publish(self, app: str, routes: ProxyRoutes) -> None:
         await self.world.effect("publish")
-        if self.refusal:
-            raise PlatformError(f"the proxy refused: {self.refusal}", code="proxy-refused")
+        refusal = self.refusal or _undefined(routes)
+        if refusal:
+            raise PlatformError(f"the proxy refused: {refusal}", code="proxy-refused")
         before = self.world.routes.get(app)
         self.world.routes[app] = routes
         try:
@@ -285,6 +286,18 @@ class FakeProxy:
             self.world.routes.pop(app, None)
         else:
             self.world.routes[app] = before
+
+
+def _undefined(routes: ProxyRoutes) -> str:
+    """The first middleware that a router names and nobody defines."""
+    http = routes.document.get("http", {})
+    used = [
+        name
+        for router in http.get("routers", {}).values()
+        for name in router.get("middlewares", ())
+    ]
+    missing = [name for name in used if name not in http.get("middlewares", {})]
+    return f"middleware {missing[0]} does not exist" if missing else ""
 
 
 class FakeProbe:

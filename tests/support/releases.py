@@ -58,13 +58,7 @@ def release(number: int = 1, spec: App | None = None, **given: Any) -> Release:
 
 def observed(live: Release | None = None, **given: Any) -> Observed:
     """What runs: every container of the live release, unless said otherwise."""
-    containers = tuple(
-        ContainerFacts(
-            id=p.name, name=p.name, app=live.app, service=p.name, release=live.number,
-            state="running",
-        )
-        for p in (live.placements if live else ())
-    )  # fmt: skip
+    containers = [_container(live, p) for p in live.placements] if live else []
     volumes = {m.source for s in (live.spec.services if live else ()) for m in s.mounts}
     settings = {
         "live": live,
@@ -72,9 +66,16 @@ def observed(live: Release | None = None, **given: Any) -> Observed:
         "subnet": SUBNET,
         "network": live is not None,
         "volumes": frozenset(volumes),
-        "containers": containers,
+        "containers": tuple(containers),
     }
     return Observed(**{**settings, **given})
+
+
+def _container(live: Release, placement: Placement) -> ContainerFacts:
+    name = placement.name
+    return ContainerFacts(
+        id=name, name=name, app=live.app, service=name, release=live.number, state="running"
+    )
 
 
 SLOW = RolloutPolicy(drain=30, settle=7)

@@ -95,7 +95,7 @@ class Site:
         return store
 
     def _agent(self) -> SiteRollouts:
-        mortal: Store = MortalStore(self.store, self.world)  # type: ignore[assignment]
+        mortal: Store = MortalStore(self.store, self.world)
         rollouts = SiteRollouts(fakes.platform(self.world, NAMING, mortal), NAMING, ProxySettings())
         rollouts.world = self.world
         return rollouts

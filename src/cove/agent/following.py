@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing
@@ -12,8 +13,9 @@ from typing import Self
 from cove.errors import CoveError
 from cove.ports import ContainerFacts, Engine, LogLine
 
+_INSTANT = 1e-6  # seconds, the finest a line's time is told
 _MOST_KEPT = 32 << 20  # characters
-_QUEUE = 1_000  # lines a slow reader may be behind before its containers' streams wait
+_QUEUE = 100  # lines a slow reader may be behind before its containers' streams wait
 
 
 async def recent(
@@ -100,28 +102,33 @@ class _Follower:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def begin(self, since: float, tail: int) -> list[LogLine]:
-        """Starts to watch, and returns what was written before."""
+    async def begin(self, since: float, tail: int) -> AsyncIterator[LogLine]:
+        """Starts to watch, and gives what was written before."""
         begun = time.time()
         self._spawn(self._watch())
         found = await self._engine.containers(self._app)
+        told: dict[tuple[str, int], list[LogLine]] = {}  # each container's, of its last instant
         before = await recent(self._engine, self._app, since=since, tail=tail)
+        async with aclosing(before):
+            async for line in before:
+                known = told.setdefault((line.service, line.release), [])
+                if known and known[-1].at != line.at:
+                    known.clear()
+                known.append(line)
+                yield line
         for facts in found:
-            place = (facts.service, facts.release)
-            told = [line for line in before if (line.service, line.release) == place]
-            self._spawn(self._read(facts, max(since, begun), told))
-        return before
+            known = told.get((facts.service, facts.release), [])
+            self._spawn(self._read(facts, max(since, begun), known))
 
     async def _watch(self) -> None:
         async for facts in self._engine.starts(self._app):
-            self._spawn(self._read(facts, max(0.0, facts.started_at - 0.001), ()))
+            self._spawn(self._read(facts, max(0.0, facts.started_at - 0.001), []))
 
-    async def _read(self, facts: ContainerFacts, since: float, told: Sequence[LogLine]) -> None:
+    async def _read(self, facts: ContainerFacts, since: float, known: list[LogLine]) -> None:
         # Docker's times are finer than ours and its `since` is inclusive: what is read a second
         # time is told apart by its time, and within one instant by its text.
-        last = told[-1].at if told else 0.0
-        known = [line for line in told if line.at == last]
-        since = last - _INSTANT if told else since
+        last = known[-1].at if known else 0.0
+        since = last - _INSTANT if known else since
         try:
             async for line in self._engine.logs(facts, since=since, tail=-1, follow=True):
                 if line in known:

@@ -70,7 +70,7 @@ def read_env_file(text: str, lookup: Lookup) -> dict[str, str]:
 def assignments(text: str) -> list[Assignment]:
     """The entries of a file, nothing filled in yet. Raises EnvFileError."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    found = []
+    found: list[Assignment] = []
     ends = [match.start() for match in re.finditer("\n", text)]
     position = _skip(text, 0)
     while position < len(text):

@@ -25,7 +25,7 @@ async def local_images(app: App, engine: Engine) -> tuple[dict[str, Image], list
     images: dict[str, Image] = {}
     notes = []
     for service in app.services:
-        facts = await engine.image(service.image)
+        facts = await _so_called(service.image, engine)
         if facts is None:
             notes.append(f"{service.image} is not on this machine yet and would be pulled")
         else:

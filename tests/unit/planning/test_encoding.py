@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cove.planning import operations as op
 from cove.planning.text import render, title
 
-OPERATIONS: tuple[type[op.Operation], ...] = op.AnyOperation.__args__  # type: ignore[attr-defined]
+OPERATIONS: tuple[type[op.Operation], ...] = op.AnyOperation.__args__
 numbers = st.integers(0, 10**6)
 seconds = st.floats(0, 10**6)
 texts = st.text(max_size=20)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TypeVar
+
 from cove.model.app import PublishedPort
 from cove.planning import operations as op
 from cove.planning.planner import needs_hold, plan_remove, plan_rollout, plan_start, plan_stop
@@ -7,12 +9,20 @@ from cove.planning.text import render
 
 from support.releases import DATA, SLOW, app, observed, release, route, web
 
+Kind = TypeVar("Kind", bound=op.Operation)
+BOTH = " 1  write the project with releases 1 and 2 because"
 HOLD = {"web": "10.201.0.9"}
 
 
 def lines(plan: op.Plan) -> list[str]:
     """The plan as people read it."""
     return render(plan).splitlines()
+
+
+def step(plan: op.Plan, kind: type[Kind]) -> Kind:
+    """Its only operation of a kind."""
+    (found,) = [one for one in plan.operations if isinstance(one, kind)]
+    return found
 
 
 def titles(plan: op.Plan) -> list[str]:
@@ -40,8 +50,7 @@ def test_start_first():
     """The old release serves until the new one has taken the routes and what it began is done."""
     plan = plan_rollout(release(2), observed(release(1)), {})
     assert lines(plan) == [
-        " 1  write the project with releases 1 and 2 because both run side by side until "
-        "release 2 serves",
+        f"{BOTH} both run side by side until release 2 serves",
         " 2  start release 2 because release 1 serves meanwhile",
         " 3  wait until release 2 is ready because only a release that answers may serve",
         " 4  switch the routes to release 2 because it is ready",
@@ -57,8 +66,7 @@ def test_stop_first():
     spec = app(web(mounts=(DATA,)))
     plan = plan_rollout(release(2, spec), observed(release(1, spec)), HOLD)
     assert lines(plan) == [
-        " 1  write the project with releases 1 and 2 because release 1 can come back until "
-        "release 2 serves",
+        f"{BOTH} release 1 can come back until release 2 serves",
         " 2  hold new requests in the proxy because two copies of web must not run at once",
         " 3  drain release 1 because requests in flight finish before it stops",
         " 4  stop release 1 because its volumes and ports must be free",
@@ -75,13 +83,12 @@ def test_stop_first():
 
 
 def test_stop_first_knows_both_releases():
-    """What is undone must lead back to the old release, and requests wait at the new one's ports."""
+    """What is undone leads back to the old release; requests wait at the new one's ports."""
     spec = app(web(mounts=(DATA,)))
     plan = plan_rollout(release(2, spec), observed(release(1, spec)), HOLD)
-    by_type = {type(step): step for step in plan.operations}
-    held, admitted = by_type[op.HoldRequests], by_type[op.AdmitHeld]
-    assert (held.release, held.candidate, held.hold) == (1, 2, HOLD)  # type: ignore[attr-defined]
-    assert (admitted.release, admitted.before) == (2, 1)  # type: ignore[attr-defined]
+    held, admitted = step(plan, op.HoldRequests), step(plan, op.AdmitHeld)
+    assert (held.release, held.candidate, held.hold) == (1, 2, HOLD)
+    assert (admitted.release, admitted.before) == (2, 1)
 
 
 def test_who_needs_a_hold():
@@ -100,10 +107,9 @@ def test_several_services_take_the_longest_times():
     """One slow service makes the whole app wait."""
     spec = app(web(), web(name="api", rollout=SLOW), web(name="worker", replicas=3))
     plan = plan_rollout(release(2, spec), observed(release(1, spec)), {})
-    by_type = {type(step): step for step in plan.operations}
-    assert by_type[op.AwaitReady].settle == 7  # type: ignore[attr-defined]
-    assert by_type[op.Drain].limit == 30  # type: ignore[attr-defined]
-    assert by_type[op.Drain].watch == 2  # type: ignore[attr-defined]
+    assert step(plan, op.AwaitReady).settle == 7
+    assert step(plan, op.Drain).limit == 30
+    assert step(plan, op.Drain).watch == 2
 
 
 def test_an_app_without_routes_is_not_drained():
@@ -144,11 +150,10 @@ def test_deploy_of_a_stopped_app():
 def test_only_volumes_that_come_into_being_are_undone():
     """A volume that holds data already is never taken away by a failure."""
     spec = app(web(mounts=(DATA,)))
-    fresh = plan_rollout(release(1, spec), observed(), {}).operations[2]
-    known = plan_rollout(release(1, spec), observed(volumes=frozenset({"data"})), {}).operations[2]
-    assert isinstance(fresh, op.StartRelease)
-    assert isinstance(known, op.StartRelease)
-    assert (fresh.new_volumes, known.new_volumes) == (("data",), ())
+    fresh = plan_rollout(release(1, spec), observed(), {})
+    known = plan_rollout(release(1, spec), observed(volumes=frozenset({"data"})), {})
+    assert step(fresh, op.StartRelease).new_volumes == ("data",)
+    assert step(known, op.StartRelease).new_volumes == ()
 
 
 def test_stop():

@@ -28,7 +28,7 @@ def act(here: Site, verb: str, **given: object) -> str:
 
 
 def test_events_of_a_deploy(here):
-    """The plan first, then each operation begun and done, and the end with all that clients show."""
+    """The plan, each operation begun and done, and the end with all that clients show."""
     events = here.events(run(here.deploy()))
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     kinds = [event.kind for event in events]
@@ -243,7 +243,7 @@ def test_a_bug_in_undoing_stops_nothing(here, monkeypatch):
 def test_a_proxy_that_refuses(here):
     """The old routes stay; the error is the proxy's."""
     run(here.deploy())
-    here.rollouts.platform.proxy.refusal = "router shop_0 was refused"  # type: ignore[attr-defined]
+    here.rollouts.platform.proxy.refusal = "router shop_0 was refused"
     ended = run(here.deploy(image="acme/shop:2"))
     assert (ended.outcome, here.error(ended)["code"]) == ("kept", "proxy-refused")
     assert here.world.answers(APP) == {"r1"}

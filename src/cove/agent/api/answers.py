@@ -80,7 +80,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
         return failure(InvalidFile(f"the request is not understood: {error}", code="bad-request"))
     except web.HTTPRequestEntityTooLarge as error:
-        refusal = InvalidFile("the request is larger than 4 MB", code="too-large")
+        refusal = InvalidFile("the request is larger than 4 MB", code="bad-request")
         return answer({"error": refusal.as_dict()}, error.status)
     except web.HTTPException as error:
         return failure(

@@ -72,9 +72,7 @@ class AppEndpoints:
         engine = self._parts.engine
         if request.query.get("follow") == "1":
             return await stream(request, following.follow(engine, app, since=since, tail=tail))
-        return await stream(
-            request, await following.recent(engine, app, since=since, tail=tail)
-        )
+        return await stream(request, await following.recent(engine, app, since=since, tail=tail))
 
     @endpoint("POST", f"{_APP}/rollback", _ROLLOUT, body=RollbackRequest)
     async def rollback(self, request: web.Request) -> web.StreamResponse:

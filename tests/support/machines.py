@@ -1,0 +1,122 @@
+"""A machine to hold the ports' promises against: in memory, or this one."""
+
+from __future__ import annotations
+
+import secrets
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
+from cove.adapters.docker import DockerClient, DockerEngine, socket_path
+from cove.model.app import App, EnvValue, Service
+from cove.model.release import Image, Placement, Release, names_for
+from cove.ports import Composer, ContainerFacts, Engine
+from cove.render.compose import compose_document, secret_environment
+from cove.render.naming import Naming
+
+from support.engine import Belongings, get
+from support.fakes import FakeComposer, FakeEngine
+from support.images import Images
+from support.polling import until
+from support.world import World
+
+APP = "shop"
+EXITS = "exits"  # the name of a service whose containers fail at once
+
+
+class Machine:
+    """What both have: a prefix of their own, an image, a range of addresses."""
+
+    naming: Naming
+    engine: Engine
+    composer: Composer
+    image: str  # a reference of the example app
+    subnet: str
+
+    def release(
+        self, number: int = 1, app: str = APP, name: str = "web", **service: Any
+    ) -> Release:
+        """A release of one service, to be brought up."""
+        if name == EXITS:
+            service["environment"] = {"FAULT": EnvValue("exit")}
+            service["options"] = {"restart": "no"}
+        spec = App(name=app, services=(Service(name=name, image=self.image, **service),))
+        hosts = list(IPv4Network(self.subnet).hosts())
+        placements = tuple(
+            Placement(service=name, replica=i, name=container, address=str(hosts[number * 4 + i]))
+            for i, container in enumerate(names_for(spec.services[0], number), start=1)
+        )
+        image = Image(reference=self.image, run=self.image, id=self.image)
+        return Release(
+            app=app, number=number, spec=spec, images={name: image}, placements=placements
+        )
+
+    async def up(self, *releases: Release) -> tuple[ContainerFacts, ...]:
+        """Writes the project of these releases and starts the last one; all its containers."""
+        last = releases[-1]
+        await self.engine.ensure_network(last.app, self.subnet)
+        await self.composer.write(last.app, compose_document(last.app, releases, self.naming))
+        names = [placement.name for placement in last.placements]
+        await self.composer.up(last.app, names, secret_environment(releases))
+        return await self.engine.containers(last.app)
+
+    def environment(self, facts: ContainerFacts) -> dict[str, str]:
+        """What a container's process sees."""
+        raise NotImplementedError
+
+    async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
+        """The container, once it is in a state."""
+        raise NotImplementedError
+
+
+class FakeMachine(Machine):
+    """The fakes' world."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.naming = Naming("cove")
+        self.engine = FakeEngine(self.world, self.naming)
+        self.composer = FakeComposer(self.world, self.naming)
+        self.image = "acme/shop:1"
+        self.world.image(self.image, 1, log=("one", "two", "three"))
+        self.subnet = "10.201.0.0/26"
+
+    def environment(self, facts: ContainerFacts) -> dict[str, str]:
+        return self.world.boxes[facts.id].environment
+
+    async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
+        if facts.service.startswith(EXITS):
+            box = self.world.boxes[facts.id]
+            box.behaviour = type(box.behaviour)(exits_after=0, log=box.behaviour.log)
+        (found,) = [c for c in await self.engine.containers(facts.app) if c.id == facts.id]
+        assert found.state == state
+        return found
+
+
+class RealMachine(Machine):
+    """This machine's Docker and Compose, under a prefix of its own."""
+
+    def __init__(self, folder: Path, pool: str) -> None:
+        self.naming = Naming(f"cove_{secrets.token_hex(3)}")
+        self._client = DockerClient(socket_path())
+        self.engine = DockerEngine(self._client, self.naming, folder / "config.json")
+        runner = ComposeRunner(find_compose(), folder / "locks", socket_path())
+        self.composer = ComposeComposer(runner, folder / "apps", self.naming)
+        self.image = Images().hello
+        self.subnet = str(next(IPv4Network(pool).subnets(new_prefix=26)))
+
+    def environment(self, facts: ContainerFacts) -> dict[str, str]:
+        entries = get(f"/containers/{facts.id}/json")["Config"]["Env"]
+        return dict(entry.split("=", 1) for entry in entries)
+
+    async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
+        until(lambda: get(f"/containers/{facts.id}/json")["State"]["Status"] == state, state)
+        (found,) = [c for c in await self.engine.containers(facts.app) if c.id == facts.id]
+        return found
+
+    async def tear_down(self) -> None:
+        """Removes what carries its prefix."""
+        await self._client.close()
+        owned = Belongings(self.naming.prefix)
+        until(lambda: not owned.remove_all(), "everything is removed")
