@@ -93,7 +93,7 @@ class Tried:
     after: dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
+@pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))
 def tried(agent: Agent, images: Images, steady: str, request) -> Tried:
     """Each case in turn, under load on the app that serves."""
     before = agent.world()

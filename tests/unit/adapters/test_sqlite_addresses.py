@@ -88,6 +88,12 @@ class Addresses(RuleBasedStateMachine):
         self.store.free_addresses("shop", addresses)
         self.vacate(addresses)
 
+    @rule(addresses=st.lists(st.sampled_from(STATICS), max_size=10))
+    def keep(self, addresses: list[str]) -> None:
+        """All but some addresses are given back, in use or not, in numerical order."""
+        self.store.keep_addresses("shop", addresses)
+        self.vacate([a for a in STATICS if a not in addresses])
+
     @precondition(lambda self: self.pending)
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -118,3 +119,11 @@ def test_questions_take_yes_for_yes_alone(monkeypatch: pytest.MonkeyPatch) -> No
     for text, meant in answers.items():
         monkeypatch.setattr("sys.stdin", io.StringIO(text))
         assert out.agrees("Sure?") is meant, text
+
+
+def test_json_carries_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
+    """A terminal may obey what JSON need not escape; the value stays the same."""
+    Output(Settings(json=True)).json({"a": "\x9b2J\x7fä"})
+    printed = capsys.readouterr().out
+    assert printed == '{"v": 1, "a": "\\u009b2J\\u007fä"}\n'
+    assert json.loads(printed)["a"] == "\x9b2J\x7fä"

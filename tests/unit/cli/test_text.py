@@ -92,6 +92,16 @@ def test_foreign_colours_may_stay() -> None:
     assert text.safe("\x1b[1;31mred\x1b[0m\x1b[2J", colour=True) == "\x1b[1;31mred\x1b[0m"
 
 
+def test_a_foreign_colour_ends_with_its_text() -> None:
+    """An app that conceals what it writes does not conceal what cove writes after it."""
+    assert text.safe("\x1b[8mhidden", colour=True) == "\x1b[8mhidden\x1b[0m"
+
+
+def test_foreign_text_cannot_be_shown_backwards() -> None:
+    """Marks that turn the direction of writing could make one word look like another."""
+    assert text.safe("a\u202eb\u2066c", colour=False) == "abc"
+
+
 def test_clip_marks_what_it_cut() -> None:
     """A cut text ends in an ellipsis and is as wide as asked."""
     assert (text.clip("abcdef", 4), text.clip("abcd", 4)) == ("abc…", "abcd")

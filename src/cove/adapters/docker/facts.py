@@ -65,7 +65,7 @@ def timestamp(text: str) -> float:
 def _exposed(text: str) -> int:
     """The TCP port of `8000/tcp`; 0 for what is none: whoever made the image may write anything."""
     port, _, kind = text.partition("/")
-    valid = kind in ("", "tcp") and port.isdecimal() and len(port) <= _DIGITS
+    valid = kind in ("", "tcp") and port.isascii() and port.isdecimal() and len(port) <= _DIGITS
     return int(port) if valid and 0 < int(port) <= _MAX_PORT else 0
 
 

@@ -42,6 +42,8 @@ async def read(
                 for stream, payload in pieces:
                     for line in joiner.feed(stream, payload):
                         yield line
+            if tty and buffer:  # a line that was begun, and nothing but the end came after it
+                yield joiner.feed("stdout", buffer + b"\n")[0]
     except EngineError as error:
         if error.status != _GONE:
             raise error.translated() from error
