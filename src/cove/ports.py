@@ -257,6 +257,9 @@ class Store(Protocol):
     def claimed_by_others(self, app: str, claims: Iterable[str]) -> dict[str, str]:
         """The claims that another app holds, with its name."""
 
+    def claims_beside(self, app: str, domains: Iterable[str]) -> dict[str, str]:
+        """Every claim of other apps on these domains, with the app's name."""
+
     def open_rollout(self, app: str, kind: RolloutKind, by: str) -> Rollout:
         """Takes the app's lock. Raises Locked, naming the holder."""
 

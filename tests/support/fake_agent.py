@@ -34,6 +34,8 @@ VERSION: Body = {
     "data_dir": "/var/lib/cove",
     "http_port": 80,
     "https_port": 443,
+    "bind": "",
+    "pool": "10.201.0.0/16",
     "docker": "27.0.1",
     "proxy": {"version": "3.7.1", "state": "ready", "problem": ""},
     "uptime": 5.0,

@@ -113,7 +113,9 @@ class Instance:
         """
         identity = self.identity()
         given = {key: value for key, value in asdict(asked).items() if value is not None}
-        return self.save(replace(identity, **given)) if given else identity
+        told = replace(identity, **given)
+        # An agent that is started as the last time needs no room on a full disk.
+        return identity if told == identity else self.save(told)
 
     def save(self, identity: Identity) -> Identity:
         """Writes the identity so that a crash leaves the old or the new one.

@@ -64,6 +64,7 @@ class ProxyRuntime:
         self._host = parts.host
         self._api = parts.api
         self._files = parts.files
+        self._blind = False  # whether the directory it watches is another by now
         self.view = ProxyView(state="starting")
 
     async def ensure(self) -> None:
@@ -74,16 +75,18 @@ class ProxyRuntime:
         if not await self._api.ping():
             self._check_ports()
         await self._authority.ensure_default()
-        self._files.write_base(base_document())
+        self._blind = self._files.write_base(base_document()) or self._blind
         static = yaml.safe_dump(static_document(self._ports), sort_keys=False)
         self._write(self._folder / "traefik.yaml", static)
         digest = hashlib.sha256(static.encode()).hexdigest()[:16]
         image = await self._image()
         document = compose_document(image, str(self._folder), digest, self._naming)
         self._write(self._project / "compose.yaml", yaml.safe_dump(document, sort_keys=False))
-        await self._runner.run(
-            self._naming.proxy_project, self._project, ["up", "--detach", "--pull", "never"], {}
-        )
+        up = ["up", "--detach", "--pull", "never"]
+        # A proxy that runs already watches the folder that was deleted, not the new one.
+        up += ["--force-recreate"] if self._blind else []
+        await self._runner.run(self._naming.proxy_project, self._project, up, {})
+        self._blind = False
         await self._answering()
 
     async def remove(self) -> None:
@@ -96,6 +99,9 @@ class ProxyRuntime:
 
         Files that somebody changed or deleted are written again first.
         """
+        if not self._files.watched:
+            _log.warning("the folder of the routes is gone, and is made again")
+            await self.ensure()
         for name in self._files.mend():
             _log.warning("%s was not as cove had written it, and is written again", name)
         version = await self._api.version()
@@ -168,6 +174,8 @@ class ProxyRuntime:
 
     def _write(self, path: Path, text: str) -> None:
         try:
+            if path.exists() and path.read_text(encoding="utf-8") == text:
+                return  # needs no room on a full disk
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             staged = path.with_name(f".{path.name}.new")
             staged.write_text(text, encoding="utf-8")

@@ -25,7 +25,10 @@ Published = tuple[Value, PublishedPort]
 
 def ports(value: Value) -> list[Published]:
     """A list of ports, short (`8080:80`) or long."""
-    read = each(value.items('a list such as ["8080:80"]'), _port)
+    items = value.items('a list such as ["8080:80"]')
+    if len(items) > _MAX_PORTS:
+        raise value.invalid(f"publishes {len(items)} ports; {_MAX_PORTS} is the most")
+    read = each(items, _port)
     found = [(item, single) for item, several in read for single in several]
     if len(found) > _MAX_PORTS:
         raise value.invalid(f"publishes {len(found)} ports; {_MAX_PORTS} is the most")

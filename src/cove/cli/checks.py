@@ -65,6 +65,11 @@ def all_checks(settings: Settings, http_port: int, https_port: int) -> Iterator[
     yield disk(settings.data_dir)
     yield memory()
     yield programs()
+    if agent is None and _hidden(settings):
+        yield _warn(
+            "agent", "only root may ask it, and tell who holds its ports", "sudo cove doctor"
+        )
+        return
     for port in _ports(agent, http_port, https_port):
         yield public_port(port, held=agent is not None)
     yield from platform_checks(settings, agent)
@@ -75,6 +80,15 @@ def _agent(settings: Settings) -> dict[str, Any] | None:
         return Client(settings).alive()
     except CoveError:
         return None
+
+
+def _hidden(settings: Settings) -> bool:
+    """Whether an agent may be there that does not talk to this user."""
+    try:
+        Client(settings).alive()
+    except CoveError:
+        return True
+    return False
 
 
 def _ports(agent: dict[str, Any] | None, http: int, https: int) -> tuple[int, ...]:
@@ -211,7 +225,9 @@ def public_port(port: int, *, held: bool) -> Check:
             _ok(name, "held by cove")
             if _holder(port)
             else _fail(
-                name, "the agent runs, but nothing listens", "cove status; cove logs of the proxy"
+                name,
+                "the agent runs, but nothing listens",
+                "see the proxy's log: docker logs cove_proxy-proxy-1",
             )
         )
     try:
@@ -266,10 +282,17 @@ def platform_checks(settings: Settings, agent: dict[str, Any] | None) -> Iterato
         yield _ok("proxy", f"Traefik {proxy.get('version')}")
     else:
         problem = proxy.get("problem") or proxy.get("state") or "not ready"
-        yield _fail("proxy", str(problem), "see the agent's log")
+        yield _fail("proxy", str(problem), f"see the agent's log: {agent_log(settings)}")
     # An agent that still waits for something would keep its answer back, and this check with it.
     if agent.get("ready", True):
         yield from authority(settings)
+
+
+def agent_log(settings: Settings) -> str:
+    """Where the agent's log is read."""
+    if systemd_runs():
+        return f"journalctl -u {Systemd(settings.data_dir).unit}"
+    return str(settings.data_dir / "agent.log")
 
 
 def kept_running(settings: Settings) -> Check:

@@ -90,6 +90,8 @@ class Progress:
 
     def _planned(self, event: Event) -> None:
         self._plan = list(event.data.get("operations", ()))
+        for note in event.data.get("notes", ()):
+            self._remark(str(note))
         self._between = ""
 
     def _started(self, event: Event) -> None:
@@ -118,8 +120,11 @@ class Progress:
         self._line("undo", "yellow", event, cause=False, prefix="undone: ")
 
     def _noticed(self, event: Event) -> None:
+        self._remark(event.text)
+
+    def _remark(self, text: str) -> None:
         mark = self._out.err.style(self._out.err.symbol("note"), "yellow")
-        self._out.note(f"{mark} {safe(event.text, colour=False)}")
+        self._out.note(f"{mark} {safe(text, colour=False)}")
 
     def _line(
         self, symbol: str, style: str, event: Event, *, cause: bool, prefix: str = ""

@@ -34,6 +34,8 @@ class VersionView(Struct, frozen=True, kw_only=True):
     data_dir: str
     http_port: int
     https_port: int
+    bind: str  # empty: every address
+    pool: str
     docker: str
     proxy: ProxyView
     uptime: float

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cove import appfile
 from cove.errors import EXIT_FAILED, Refused
@@ -77,6 +78,17 @@ def check_claims(spec: App, store: Store) -> None:
         )
 
 
+def with_neighbours(plan: op.Plan, spec: App, store: Store) -> op.Plan:
+    """The plan, saying which domains the app shares: a longer path takes requests from a shorter.
+
+    That is allowed, but nobody shall find it out by chance.
+    """
+    domains = sorted({claim.partition("/")[0] for r in spec.routes for claim in r.claims()})
+    beside = store.claims_beside(spec.name, domains)
+    notes = [f"{claim} belongs to the app {owner}" for claim, owner in beside.items()]
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
 async def prepare(
     candidate: Candidate,
     rollout: Rollout,
@@ -102,7 +114,7 @@ async def prepare(
         source=candidate.source,
         hold=needs_hold(spec, observed),
     )
-    plan = plan_rollout(release, observed, hold)
+    plan = with_neighbours(plan_rollout(release, observed, hold), spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
 

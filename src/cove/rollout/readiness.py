@@ -17,6 +17,7 @@ from cove.ports import ContainerFacts, Listener, ProbeResult
 from cove.rollout.work import Work
 
 LOG_LINES = 20
+_FAIR_CHECK = 1.0  # seconds; with less an app that only answers slowly seems not to answer
 _SHORTEST_CHECK = 0.1  # seconds; the last one before the limit still gets a chance
 _FIRST_PAUSE = 0.05  # seconds; most apps are ready long before a fixed interval has passed
 _ENDED = frozenset({"exited", "dead", "restarting", "removing"})
@@ -99,7 +100,10 @@ class _Wait:
             facts = await self._facts()
             # A check that hangs may not outlast the limit; a ready release only settles.
             left = self.service.health.timeout if result.ready else begun + limit - clock()
-            result = await self._check(facts, left)
+            checked = await self._check(facts, left)
+            # A check that is cut short says less than the one before it.
+            if checked.ready or not result.detail or left > min(_FAIR_CHECK, limit / 4):
+                result = checked
             if result.ready and self.work.now() - facts.started_at >= self.settle:
                 return
             if not result.ready and clock() - begun > limit:

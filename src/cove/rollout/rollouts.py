@@ -96,6 +96,7 @@ class Rollouts:
         observed = await self._observed(record)
         hold = {s.name: "" for s in release.spec.routed()}
         plan = plan_rollout(release, observed, hold if needs_hold(release.spec, observed) else {})
+        plan = prepare.with_neighbours(plan, release.spec, self.platform.store)
         return PlanView(
             app=name,
             release=release.number,

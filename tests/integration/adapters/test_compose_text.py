@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from cove.adapters.compose import find_compose
 from cove.adapters.compose.composer import text_of
@@ -44,7 +45,7 @@ def test_compose_reads_every_text_as_it_was_meant(tmp_path: Path) -> None:
     assert service["stop_grace_period"] == "10µs"
 
 
-def read_back(text: str, folder: Path) -> dict[str, object]:
+def read_back(text: str, folder: Path) -> dict[str, Any]:
     """The one service, as `compose config` has it; that doubles dollar signs again."""
     path = folder / "compose.yaml"
     path.write_text(text, encoding="utf-8")

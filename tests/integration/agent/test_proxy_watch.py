@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 from support import engine
 from support.agent import Agent
@@ -15,6 +16,14 @@ def problem(agent: Agent) -> str:
     version = agent.version()
     assert version
     return str(version["proxy"]["problem"])
+
+
+def reachable(agent: Agent, name: str) -> bool:
+    """Whether the app is served, by a proxy that may be on its way back."""
+    try:
+        return agent.web.plain(host(name)).status not in {404, 502}
+    except OSError:
+        return False
 
 
 def test_a_file_that_the_proxy_cannot_read_is_noticed(agent, images):
@@ -54,6 +63,16 @@ def test_a_deleted_route_file_is_written_again(agent, images):
     agent.act(name, "remove").expect("done")
     assert not path.exists()
     assert agent.web.plain(host(name)).status == 404
+
+
+def test_a_deleted_folder_of_routes_is_made_again(agent, images):
+    """The proxy watches the new folder: the app comes back, and its next release goes live."""
+    name = "folderless"
+    agent.deploy(app_file(name, images.hello)).expect("live")
+    shutil.rmtree(agent.data_dir / "proxy/dynamic")
+    until((agent.data_dir / f"proxy/dynamic/{name}.yml").exists, "the app's file is back")
+    until(lambda: reachable(agent, name), "the app is served again")
+    agent.deploy(app_file(name, images.second)).expect("live")
 
 
 def test_an_upgrade_mends_a_spoilt_file(agent, images):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cove.adapters.docker.facts import image_facts
@@ -18,5 +20,5 @@ from cove.adapters.docker.facts import image_facts
 )
 def test_only_what_is_a_tcp_port_counts(exposed: list[str], ports: tuple[int, ...]) -> None:
     """An image's configuration may hold any text, and must not stop a rollout with a bug."""
-    config = {"ExposedPorts": {port: {} for port in exposed}}
+    config: dict[str, Any] = {"ExposedPorts": {port: {} for port in exposed}}
     assert image_facts({"Id": "sha256:1", "Config": config}).ports == ports

@@ -104,10 +104,10 @@ def test_stopping_keeps_it_stopped_at_boot(programs: Programs) -> None:
     """`cove down` outlasts a reboot, and leaves no unit behind."""
     systemd = Systemd(Path("/var/lib/cove"))
     systemd.start(AgentOptions(data_dir=Path("/var/lib/cove")))
-    assert systemd.exists
+    before = systemd.exists
     programs.ran.clear()
     systemd.stop()
-    assert not systemd.exists
+    assert (before, systemd.exists) == (True, False)
     assert programs.ran == [
         ["systemctl", "disable", "--now", "cove.service"],
         ["systemctl", "daemon-reload"],

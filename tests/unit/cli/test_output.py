@@ -123,7 +123,7 @@ def test_questions_take_yes_for_yes_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_json_carries_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
     """A terminal may obey what JSON need not escape; the value stays the same."""
-    Output(Settings(json=True)).json({"a": "\x9b2J\x7fä"})
+    Output(Settings()).json({"a": "\x9b2J\x7fä"})
     printed = capsys.readouterr().out
     assert printed == '{"v": 1, "a": "\\u009b2J\\u007fä"}\n'
     assert json.loads(printed)["a"] == "\x9b2J\x7fä"

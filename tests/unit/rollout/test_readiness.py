@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from cove.model.app import Health
 from cove.model.events import Rollout
+from cove.ports import ProbeResult
 
 from support.scenarios import problems
 from support.site import APP, Site
@@ -73,6 +77,21 @@ def test_loopback_only(here):
     error = refused(here, loopback=True)
     assert "127.0.0.1:8000, which only its container reaches" in str(error["message"])
     assert error["hint"] == "make the app listen on 0.0.0.0"
+
+
+def test_the_last_check_is_cut_short(here, monkeypatch):
+    """An app that always answers 500 is said to answer 500, not to be slow at the very end."""
+    seen: list[float] = []
+
+    async def check(address: str, port: int, health: Health, host: str) -> ProbeResult:
+        seen.append(health.timeout)
+        await asyncio.sleep(min(0.4, health.timeout))
+        slow = health.timeout < 0.4
+        return ProbeResult(ready=False, detail="no answer" if slow else "GET / answered 500")
+
+    monkeypatch.setattr(here.rollouts.platform.probe, "check", check)
+    assert str(refused(here)["message"]).endswith("GET / answered 500")
+    assert min(seen) < 0.4
 
 
 def test_slow_is_not_failed(here):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from cove.adapters.sqlite.addresses import free_subnet
-from cove.adapters.sqlite.claims import OTHER_HOLDER
+from cove.adapters.sqlite.claims import BESIDE, OTHER_HOLDER
 from cove.adapters.sqlite.connection import Records
 from cove.errors import NotFound
 from cove.ports import AppRecord
@@ -37,6 +37,11 @@ class AppRecords(Records):
         """The claims that another app holds, with its name."""
         rows = ((claim, self._db.row(OTHER_HOLDER, claim, app)) for claim in claims)
         return {claim: row["app"] for claim, row in rows if row is not None}
+
+    def claims_beside(self, app: str, domains: Iterable[str]) -> dict[str, str]:
+        """Every claim of other apps on these domains, with the app's name."""
+        found = [self._db.rows(BESIDE, app, domain, domain) for domain in domains]
+        return {row["claim"]: row["app"] for rows in found for row in rows}
 
     def reserve_subnet(self, app: str, source: str, taken: Iterable[str]) -> AppRecord:
         """Records the app with a subnet of its own; a known one stays as it is.

@@ -11,6 +11,10 @@ from collections.abc import Sequence
 from cove.errors import Refused
 from cove.model.app import App
 
+BESIDE = (
+    "SELECT claim, app FROM claims WHERE app <> ? AND substr(claim, 1, length(?) + 1) = ? || '/'"
+    " ORDER BY claim"
+)
 OTHER_HOLDER = "SELECT app FROM claims WHERE claim = ? AND app <> ? LIMIT 1"
 
 

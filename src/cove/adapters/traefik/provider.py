@@ -36,7 +36,7 @@ class TraefikProxy:
         """Makes the routes live; on failure the ones before are put back."""
         path = self._path(app)
         before = self._written.get(path) or _content(path)
-        self._write(path, routes.document)
+        self._put(path, _encoded(routes.document))
         problem = await self._confirmed(routes)
         if problem:
             self._restore(path, before)
@@ -60,10 +60,21 @@ class TraefikProxy:
             await asyncio.sleep(_LONGEST_POLL)
         raise PlatformError("the proxy did not drop the routes", code="proxy-refused")
 
-    def write_base(self, document: dict[str, Any]) -> None:
-        """The file every app's routes rely on."""
+    @property
+    def watched(self) -> bool:
+        """Whether the directory that the proxy watches is there."""
+        return self._dynamic.is_dir()
+
+    def write_base(self, document: dict[str, Any]) -> bool:
+        """The file every app's routes rely on; whether the directory had to be made for it."""
+        anew = not self.watched
         self._dynamic.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(self._dynamic / "_base.yml", document)
+        path, data = self._dynamic / "_base.yml", _encoded(document)
+        if _content(path) == data:
+            self._written[path] = data  # needs no room on a full disk
+        else:
+            self._put(path, data)
+        return anew
 
     def mend(self) -> list[str]:
         """Writes again each of cove's files that somebody changed or deleted; returns their names.
@@ -113,13 +124,6 @@ class TraefikProxy:
         else:
             self._put(path, before)
 
-    def _write(self, path: Path, document: dict[str, Any]) -> None:
-        # JSON is YAML, and leaves no room for surprises in quoting. Traefik ignores `.json` files.
-        text = json.dumps(document, indent=1)
-        if "{{" in text:
-            raise PlatformError("a template mark may not reach the proxy", code="proxy-template")
-        self._put(path, text.encode())
-
     def _put(self, path: Path, data: bytes) -> None:
         # Staged outside the watched directory: a temporary file inside would burn a reload.
         try:
@@ -137,6 +141,14 @@ class TraefikProxy:
     def _drop(self, path: Path) -> None:
         path.unlink(missing_ok=True)
         self._written.pop(path, None)
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    # JSON is YAML, and leaves no room for surprises in quoting. Traefik ignores `.json` files.
+    text = json.dumps(document, indent=1)
+    if "{{" in text:
+        raise PlatformError("a template mark may not reach the proxy", code="proxy-template")
+    return text.encode()
 
 
 def _content(path: Path) -> bytes | None:

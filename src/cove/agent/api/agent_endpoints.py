@@ -55,6 +55,8 @@ class AgentEndpoints:
             data_dir=str(self._parts.instance.folder),
             http_port=identity.http_port,
             https_port=identity.https_port,
+            bind=identity.bind,
+            pool=identity.pool,
             docker=docker,
             proxy=self._parts.proxy.view,
             uptime=time.monotonic() - self._begun,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from cove.cli.background import AgentOptions, Background, background
 from cove.cli.client import Client
@@ -119,14 +119,14 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 
 def _already(out: Output, agent: dict[str, Any], asked: Asked) -> int:
-    wanted = {"http_port": asked.http_port, "https_port": asked.https_port}
-    differ = [name for name, port in wanted.items() if port and port != agent.get(name)]
+    wanted = to_builtins(asked)
+    differ = [name for name, value in wanted.items() if value and value != agent.get(name)]
     ports = f"ports {agent.get('http_port')} and {agent.get('https_port')}"
     if differ:
         raise InvalidFile(
             f"cove is already running, on {ports}",
             code="already-running",
-            hint="to change its ports: cove down, then cove up again with the new ones",
+            hint="to change its options: cove down, then cove up again with the new ones",
         )
     if out.json_wanted:
         out.json({"started": False, "agent": agent})
