@@ -125,7 +125,9 @@ class Executor:
             await _act(UNDO, step, self.work)
         except Exception as error:  # noqa: BLE001 - see below
             # Not even a bug in one may keep the others from being taken back.
-            _log.exception("%s of %s could not be undone", type(step).__name__, self.plan.app)
+            bug = None if isinstance(error, CoveError) else error
+            name = type(step).__name__
+            _log.error("%s of %s was not undone: %s", name, self.plan.app, error, exc_info=bug)
             self.incomplete = True
             self._tell("notice", index, f"could not be undone: {error}")
         else:

@@ -30,6 +30,8 @@ class ComposeComposer:
         folder = self._apps / app
         text = _HEADER + text_of(document)
         try:
+            if _content(folder / "compose.yaml") == text:
+                return  # an app can be restored on a full disk too
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(folder / "compose.yaml", text)
         except OSError as error:
@@ -82,6 +84,10 @@ def replace_file(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     staged.replace(path)
+
+
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def _private(path: str, flags: int) -> int:

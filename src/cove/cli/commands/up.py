@@ -13,7 +13,7 @@ from typing import Any
 import click
 from msgspec import Struct, to_builtins
 
-from cove.cli.background import AgentOptions, Background, background
+from cove.cli.background import AgentOptions, Background, Systemd, background
 from cove.cli.client import Client
 from cove.cli.options import Settings, shared
 from cove.cli.output import Output
@@ -82,8 +82,9 @@ def command(settings: Settings, detach: bool, wait: float, **options: Any) -> in
             return _already(out, running, asked)
         began = time.monotonic()
         keeper = background(settings.data_dir)
+        kept = isinstance(keeper, Systemd) and keeper.exists
         keeper.start(asked.options(settings.data_dir))
-        agent = Waiting(settings, out, client, keeper).until_ready(wait)
+        agent = Waiting(settings, out, client, keeper, kept=kept).until_ready(wait)
     _welcome(settings, out, agent, time.monotonic() - began)
     return 0
 
@@ -138,11 +139,14 @@ def _already(out: Output, agent: dict[str, Any], asked: Asked) -> int:
 class Waiting:
     """The wait for an agent that has just been started."""
 
-    def __init__(self, settings: Settings, out: Output, client: Client, keeper: Background) -> None:
+    def __init__(
+        self, settings: Settings, out: Output, client: Client, keeper: Background, *, kept: bool
+    ) -> None:
         self._settings = settings
         self._out = out
         self._client = client
         self._keeper = keeper
+        self._kept = kept
         self._said = ""
 
     def until_ready(self, seconds: float) -> dict[str, Any]:
@@ -169,7 +173,9 @@ class Waiting:
 
     def _dead(self) -> PlatformError:
         log = self._keeper.tail()
-        self._keeper.stop()
+        # A unit that was there before goes on trying: what ends the agent may pass.
+        if not self._kept:
+            self._keeper.stop()
         return PlatformError(
             "the agent ended right after it was started",
             code="agent-died",
