@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from cove.adapters.cipher import FileCipher
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
 from cove.adapters.docker import DockerClient, DockerEngine, socket_path
@@ -16,7 +18,7 @@ from cove.adapters.localca import LocalAuthority
 from cove.adapters.probe import HttpProbe
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
-from cove.agent.instance import Identity, Instance
+from cove.agent.instance import Identity, Instance, free_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.ports import Platform
 from cove.render.naming import Naming
@@ -50,6 +52,10 @@ class Parts:
 
 def assemble(identity: Identity, instance: Instance) -> Parts:
     """Makes and connects the parts. Raises PlatformError when Compose or the state is missing."""
+    host = LinuxHost()
+    if host.held_by_others(identity.api_port):
+        # Nobody else may speak for the proxy, or keep it from starting.
+        identity = instance.save(replace(identity, api_port=free_port()))
     naming = Naming(identity.prefix)
     socket = socket_path()
     client = DockerClient(socket)
@@ -57,7 +63,6 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     runner = ComposeRunner(find_compose(), instance.folder / "locks", socket)
     store = SqliteStore(instance.folder / "state.db", FileCipher(instance.folder), identity.pool)
     authority = LocalAuthority(instance.folder / "ca", instance.proxy / "certs")
-    host = LinuxHost()
     api = TraefikApi(identity.api_port)
     files = TraefikProxy(instance.proxy, api)
     bind = f"[{identity.bind}]" if ":" in identity.bind else identity.bind

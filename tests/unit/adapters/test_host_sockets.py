@@ -127,3 +127,10 @@ def test_what_is_encoded_is_decoded_to_the_same(address, port):
         mapped = getattr(address, "ipv4_mapped", None)
         expected = Listener(str(mapped or address), port)
         assert [s.listener for s in sockets.listening(table)] == [expected]
+
+
+def test_the_owners_of_a_port_are_those_who_listen_on_it() -> None:
+    """A connection from or to the port says nothing about who serves it."""
+    table = HEADER + row(state="0A") + row(remote=LOCAL) + row(local="0100000A:A94F", state="0A")
+    assert sockets.owners([table], 0xA94E) == {1000}
+    assert sockets.owners([table], 0x1F90) == frozenset()

@@ -128,6 +128,10 @@ class LinuxHost:
                 return f"{name or 'a process'} (pid {pid})"
         return "another process"
 
+    def held_by_others(self, port: int) -> bool:
+        """Whether a user other than root and the one of this process listens on a TCP port."""
+        return bool(sockets.owners(self._tables(self._proc), port) - {0, os.geteuid()})
+
     def _tables(self, root: Path) -> tuple[str, str]:
         try:
             first = (root / "net" / "tcp").read_text()

@@ -17,6 +17,7 @@ from cove.ports import Listener
 _LOCAL: Final = 1
 _REMOTE: Final = 2
 _STATE: Final = 3
+_UID: Final = 7
 _INODE: Final = 9
 _UNOWNED: Final = "0"  # the inode of a socket that no process holds any more
 
@@ -69,6 +70,13 @@ def listening(table: str) -> Iterator[Socket]:
         if fields[_STATE] == _LISTEN:
             address, _, port = fields[_LOCAL].partition(":")
             yield Socket(Listener(_decode(address), int(port, 16)), fields[_INODE])
+
+
+def owners(tables: Iterable[str], port: int) -> frozenset[int]:
+    """The numbers of the users who listen on a port, whatever the address."""
+    listeners = (row for table in tables for row in _rows(table) if row[_STATE] == _LISTEN)
+    ending = f":{port:04X}"
+    return frozenset(int(row[_UID]) for row in listeners if row[_LOCAL].endswith(ending))
 
 
 def holders(tables: Iterable[str], port: int) -> frozenset[str]:
