@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,14 @@ MARKS_BY_FOLDER = {
 # An example may be slow on a busy machine; that is no finding.
 settings.register_profile("cove", settings(), deadline=None)
 settings.load_profile("cove")
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands under test, as in a person's terminal.
+
+    A shell starts its background jobs with SIGINT ignored, and every child inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
