@@ -130,6 +130,11 @@ class Http2Connection(Connection):
         """Close without a result."""
         self._transport.abort()
 
+    def _close_once(self) -> None:
+        """Close once: Python 3.11.2's TLS transport does not survive a second close."""
+        if not self._transport.is_closing():
+            self._transport.close()
+
     def data_received(self, data: bytes) -> None:
         """Take frames."""
         self._received += data
@@ -218,14 +223,14 @@ class Http2Connection(Connection):
         self._pool.ended(stream.exchange, reason)
         if self.leaving and not self.streams:
             self._flush()
-            self._transport.close()
+            self._close_once()
         self._pool.advance()
 
     def _leave(self, last_stream: int) -> None:
         for number in [number for number in self.streams if number > last_stream]:
             self._finish(number, "goaway")
         if not self.streams:
-            self._transport.close()
+            self._close_once()
 
     def _fail_all(self, reason: str) -> None:
         self.leaving = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,8 @@ from typing import Any, TextIO
 from cove.cli.options import Settings
 from cove.cli.text import clip, safe
 from cove.errors import CoveError
+
+_TURN = 0.1  # seconds between two looks for a signal while an answer is awaited
 
 JSON_VERSION = 1
 _STYLES = {"bold": 1, "dim": 2, "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35}
@@ -177,6 +180,9 @@ class Output:
         """
         self._clear()
         self.err.write(f"{question} ")
+        # A signal that comes just before a blocking read would be noticed only after it.
+        while sys.stdin.isatty() and not select.select([sys.stdin], [], [], _TURN)[0]:
+            pass
         return sys.stdin.readline().strip()
 
     def agrees(self, question: str) -> bool:
