@@ -57,6 +57,7 @@ class Person:
 
     def leave(self) -> None:
         """Takes everything away, whatever state it is in."""
+        self.up()  # `down` leaves the apps as they are; removing one takes an agent
         self.cove("remove", "first", "--volumes", "--yes")
         self.cove("down", "--apps")
         self.pool.give_back()
