@@ -230,6 +230,15 @@ class AppRecord(Struct, frozen=True, kw_only=True):
     live: int  # the confirmed release; 0: none yet
 
 
+class Grant(Struct, frozen=True, kw_only=True):
+    """A power over the host that the server's owner has given an app."""
+
+    app: str
+    power: str  # `privileged`, `host-bind=/srv/data`, …
+    by: str
+    at: float  # seconds since the epoch
+
+
 class Step(Struct, frozen=True):
     """The journal's word on one operation of a rollout."""
 
@@ -259,6 +268,15 @@ class Store(Protocol):
 
     def claims_beside(self, app: str, domains: Iterable[str]) -> dict[str, str]:
         """Every claim of other apps on these domains, with the app's name."""
+
+    def grants(self, app: str) -> tuple[Grant, ...]:
+        """The app's powers over the host, in the order of their names; it need not exist yet."""
+
+    def grant(self, app: str, power: str, by: str) -> None:
+        """Gives a power; one that was given is kept as it was."""
+
+    def revoke(self, app: str, power: str) -> bool:
+        """Takes a power away; whether there was one."""
 
     def open_rollout(self, app: str, kind: RolloutKind, by: str) -> Rollout:
         """Takes the app's lock. Raises Locked, naming the holder."""
@@ -335,6 +353,7 @@ __all__ = [
     "Engine",
     "EngineInfo",
     "Exit",
+    "Grant",
     "Host",
     "ImageFacts",
     "Journal",

@@ -13,6 +13,7 @@ from cove.appfile.interpolation import Budget, InterpolationError, interpolate
 from cove.appfile.keys import KNOWN, REFUSED
 from cove.appfile.problems import START, Problems, quote
 from cove.appfile.routes import Draft, report_clashes
+from cove.appfile.server import Server
 from cove.appfile.service import service
 from cove.appfile.value import Reading, Value, fields
 from cove.model import names
@@ -28,16 +29,22 @@ _NAMELESS: Final = frozenset({"<stdin>", "command line"})
 
 
 def load(
-    text: str, *, name: str, env_files: Mapping[str, str], variables: Mapping[str, str]
+    text: str,
+    *,
+    name: str,
+    env_files: Mapping[str, str],
+    variables: Mapping[str, str],
+    files: Mapping[str, str],
+    server: Server,
 ) -> App:
-    """Reads an app file. `name` is how the file is called in errors.
+    """Reads an app file; the parameters are those of `cove.appfile.load`.
 
     Raises InvalidFile with every finding in `problems`.
     """
     problems = Problems(name)
     app = None
     with problems.collect():
-        reading = Reading(problems, env_files, variables)
+        reading = Reading(problems, env_files, variables, files, server)
         app = _app(_filled(Value(document.parse(text), "", START, reading)))
     problems.raise_any()
     if app is None:  # every way to none leaves a finding

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 
 from cove.appfile import document
 from cove.appfile.problems import AlreadyReported, Invalid, Position, Problems, quote
+from cove.appfile.server import ELSEWHERE, Server
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ class Reading:
     problems: Problems
     env_files: Mapping[str, str]
     variables: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    server: Server = ELSEWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 Tls = Literal["auto", "local", "off"]
 Order = Literal["start-first", "stop-first"]
 PullPolicy = Literal["always", "missing", "never"]
+Condition = Literal["started", "healthy", "completed"]
 
+_FILE = "file:"  # no variable's name holds a colon
 LOCAL_SUFFIXES = (".localhost", ".test", ".internal")  # RFC 6761, RFC 2606, ICANN 2024
 
 
@@ -28,13 +30,61 @@ class EnvValue(Struct, frozen=True):
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """One volume or tmpfs of a service. A volume's `source` is its name inside the app."""
+    """One volume, tmpfs or granted path of the host.
 
-    kind: Literal["volume", "tmpfs"]
+    A volume's `source` is its name inside the app; a bind's is an absolute path of the host.
+    """
+
+    kind: Literal["volume", "tmpfs", "bind"]
     target: str
     source: str = ""
     read_only: bool = False
     tmpfs_size: int = 0  # bytes; 0: the kernel's default
+    create: bool = False  # whether Docker makes a missing folder of the host
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """A config or secret of Compose's: a file that is put into the container, read-only."""
+
+    target: str
+    content: EnvValue
+    mode: int = 0o444
+    uid: int = 0
+    gid: int = 0
+
+
+class Dependency(Struct, frozen=True, kw_only=True):
+    """What must be true of a sibling before a service starts.
+
+    `restart`: replacing the sibling also restarts the one that depends on it.
+    """
+
+    service: str
+    condition: Condition = "started"
+    required: bool = True
+    restart: bool = False
+
+
+class Attachment(Struct, frozen=True, kw_only=True):
+    """A service's place in one of its app's networks."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """A network inside the app. `external`: a granted one that exists under that Docker name."""
+
+    name: str
+    internal: bool = False
+    external: str = ""
+
+
+class Volume(Struct, frozen=True, kw_only=True):
+    """A volume with more than a name. `external`: a granted one of that Docker name."""
+
+    name: str
+    external: str = ""
 
 
 class PublishedPort(Struct, frozen=True, kw_only=True):
@@ -79,6 +129,9 @@ class Service(Struct, frozen=True, kw_only=True):
     image: str
     environment: dict[str, EnvValue] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
+    files: tuple[File, ...] = ()
+    depends_on: tuple[Dependency, ...] = ()
+    networks: tuple[Attachment, ...] = ()  # empty: the app's default network
     ports: tuple[PublishedPort, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
     stop_grace: float = 10.0  # Docker's own default
@@ -128,6 +181,9 @@ class App(Struct, frozen=True, kw_only=True):
     name: str
     services: tuple[Service, ...]
     routes: tuple[Route, ...] = ()
+    networks: tuple[Network, ...] = ()  # beside the default one
+    volumes: tuple[Volume, ...] = ()  # those that are more than a name
+    powers: tuple[str, ...] = ()  # what of the host it uses, as `cove allow` spells it
 
     def service(self, name: str) -> Service:
         """The service of that name; KeyError where there is none."""
@@ -141,12 +197,36 @@ class App(Struct, frozen=True, kw_only=True):
         names = {route.service for route in self.routes}
         return tuple(service for service in self.services if service.name in names)
 
-    def secrets(self) -> dict[str, dict[str, str]]:
-        """The sensitive environment values, by service and name."""
-        return {
-            service.name: {k: v.value for k, v in service.environment.items() if v.sensitive}
-            for service in self.services
+    def released(self) -> tuple[Service, ...]:
+        """The services whose containers carry a release in their name, so that two can run.
+
+        Those that a route leads to; the only service of an app without routes.
+        """
+        return self.routed() or (self.services if len(self.services) == 1 else ())
+
+    def tasks(self) -> tuple[Service, ...]:
+        """The services that run to their end before others start."""
+        ends = {
+            d.service for s in self.services for d in s.depends_on if d.condition == "completed"
         }
+        return tuple(service for service in self.companions() if service.name in ends)
+
+    def companions(self) -> tuple[Service, ...]:
+        """The services that are changed in place, each after those it depends on."""
+        released = {service.name for service in self.released()}
+        return tuple(s for s in in_order(self.services) if s.name not in released)
+
+    def needed(self) -> tuple[Service, ...]:
+        """The companions that a released service depends on, directly or through another."""
+        wanted = {service.name for service in self.released()}
+        for service in reversed(in_order(self.services)):
+            if service.name in wanted:
+                wanted.update(dependency.service for dependency in service.depends_on)
+        return tuple(s for s in self.companions() if s.name in wanted)
+
+    def secrets(self) -> dict[str, dict[str, str]]:
+        """The sensitive values by service: variables by name, files by `file:` and their place."""
+        return {service.name: _sensitive(service) for service in self.services}
 
     def without_secrets(self) -> App:
         """The same app with every sensitive value emptied: what may be stored in the clear."""
@@ -157,13 +237,44 @@ class App(Struct, frozen=True, kw_only=True):
         return replace(self, services=tuple(_fill(s, secrets) for s in self.services))
 
 
+def in_order(services: tuple[Service, ...]) -> tuple[Service, ...]:
+    """The services, each after those it depends on; else in the file's order.
+
+    A circle, which no file that was read has, is cut where it closes.
+    """
+    by_name = {service.name: service for service in services}
+    ordered: dict[str, Service] = {}
+    seen: set[str] = set()
+
+    def visit(service: Service) -> None:
+        if service.name in seen:
+            return
+        seen.add(service.name)
+        for dependency in service.depends_on:
+            if dependency.service in by_name:
+                visit(by_name[dependency.service])
+        ordered[service.name] = service
+
+    for service in services:
+        visit(service)
+    return tuple(ordered.values())
+
+
+def _sensitive(service: Service) -> dict[str, str]:
+    variables = {k: v.value for k, v in service.environment.items() if v.sensitive}
+    files = {_FILE + f.target: f.content.value for f in service.files if f.content.sensitive}
+    return variables | files
+
+
 def _fill(service: Service, secrets: dict[str, dict[str, str]]) -> Service:
     values = secrets.get(service.name, {})
-    environment = {
-        key: EnvValue(values.get(key, ""), sensitive=True) if value.sensitive else value
-        for key, value in service.environment.items()
-    }
-    return replace(service, environment=environment)
+
+    def filled(key: str, value: EnvValue) -> EnvValue:
+        return EnvValue(values.get(key, ""), sensitive=True) if value.sensitive else value
+
+    environment = {key: filled(key, value) for key, value in service.environment.items()}
+    files = tuple(replace(f, content=filled(_FILE + f.target, f.content)) for f in service.files)
+    return replace(service, environment=environment, files=files)
 
 
 def is_local_domain(domain: str) -> bool:

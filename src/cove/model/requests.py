@@ -19,6 +19,8 @@ class DeployRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     name: FileName = "cove.yml"  # how errors call the file
     origin: Place = ""  # host:path, so that two files with one app name are noticed
     env_files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)  # configs, secrets, certificates; by path
+    folder: Place = ""  # of the file on the agent's own machine; empty from elsewhere
     variables: dict[str, str] = field(default_factory=dict)
     by: Who = ""
     why: Who = ""

@@ -48,7 +48,12 @@ def read(request: DeployRequest, store: Store) -> Candidate:
     Raises InvalidFile, and Refused (`route-taken`, `source-differs`, `tls-public`).
     """
     spec = appfile.load(
-        request.text, name=request.name, env_files=request.env_files, variables=request.variables
+        request.text,
+        name=request.name,
+        env_files=request.env_files,
+        variables=request.variables,
+        files=request.files,
+        server=appfile.Server(request.folder, lambda app: _powers(app, store)),
     )
     record = store.app(spec.name)
     try:
@@ -62,6 +67,10 @@ def read(request: DeployRequest, store: Store) -> Candidate:
         raise
     why = request.why or f"deploy of {spec.services[0].image}"
     return Candidate(spec=spec, why=why, source=request.origin)
+
+
+def _powers(app: str, store: Store) -> frozenset[str]:
+    return frozenset(grant.power for grant in store.grants(app))
 
 
 def check_claims(spec: App, store: Store) -> None:

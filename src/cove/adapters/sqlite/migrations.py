@@ -93,7 +93,18 @@ CREATE TABLE events (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+# Grants belong to a name, not to a record: the owner gives them before the first deploy.
+_GRANTS = """
+CREATE TABLE grants (
+    app TEXT NOT NULL,
+    power TEXT NOT NULL,
+    given_by TEXT NOT NULL,
+    at REAL NOT NULL,
+    PRIMARY KEY (app, power)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS)
 
 
 def migrate(connection: sqlite3.Connection, scripts: tuple[str, ...] = MIGRATIONS) -> None:

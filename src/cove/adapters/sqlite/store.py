@@ -15,6 +15,7 @@ from cove.adapters.sqlite.apps import AppRecords
 from cove.adapters.sqlite.cipher import Cipher
 from cove.adapters.sqlite.connection import Database
 from cove.adapters.sqlite.events import EventRecords
+from cove.adapters.sqlite.grants import GrantRecords
 from cove.adapters.sqlite.releases import ReleaseRecords
 from cove.adapters.sqlite.rollouts import RolloutRecords
 from cove.ports import Store
@@ -22,7 +23,7 @@ from cove.ports import Store
 DEFAULT_POOL = "10.201.0.0/16"  # room for 1,024 apps, far from the ranges Docker picks itself
 
 
-class SqliteStore(AppRecords, ReleaseRecords, RolloutRecords, EventRecords, Store):
+class SqliteStore(AppRecords, ReleaseRecords, RolloutRecords, EventRecords, GrantRecords, Store):
     """The store in one SQLite file, readable by its owner alone; ":memory:" keeps nothing.
 
     `pool` is the IPv4 range new apps get their subnets from. Raises InvalidFile (`pool`), and as
