@@ -189,6 +189,12 @@ NOTES: Final[dict[str, Note]] = {
         "Remove an app or an unused Docker network, or start the agent with a larger `--pool`.",
     ),
     "timeout": Note("The agent did not answer in time.", "`cove doctor`."),
+    "task-failed": Note(
+        "A service that others wait for to end (`service_completed_successfully`) ended with an "
+        "error, or not in time.",
+        "Its last log lines say why; what it has done stays done. `rollout.timeout` says how long "
+        "it may take.",
+    ),
     "tls-public": Note(
         "The domain needs a public certificate, which this version cannot obtain.",
         "Write `tls: off`, or use a name under .localhost, .test or .internal.",

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
-from cove.model.app import App, Health
+from cove.model.app import App, File, Health
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
 from cove.model.release import Image, Placement, Release
 
@@ -25,7 +25,9 @@ class ContainerFacts(Struct, frozen=True, kw_only=True):
     name: str
     app: str
     service: str  # the Compose service, release suffix included
-    release: int
+    release: int  # 0: a companion, which no release owns
+    role: str = ""  # the service as the file calls it
+    config: str = ""  # what a companion was made of
     state: ContainerState
     exit_code: int = 0
     oom_killed: bool = False
@@ -41,6 +43,15 @@ class ContainerFacts(Struct, frozen=True, kw_only=True):
     def running(self) -> bool:
         """Whether its main process is alive."""
         return self.state == "running"
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """A container at a glance."""
+
+    app: str
+    service: str
+    release: int
+    state: ContainerState
 
 
 class Exit(Struct, frozen=True):
@@ -103,6 +114,9 @@ class Engine(Protocol):
     async def containers(self, app: str = "") -> tuple[ContainerFacts, ...]:
         """This instance's containers, of one app or of all."""
 
+    async def sightings(self) -> tuple[Sighting, ...]:
+        """Every container of this instance's apps, in one cheap question."""
+
     async def start(self, container_id: str) -> None: ...
     async def stop(self, container_id: str, grace: float) -> None: ...
     async def remove(self, container_id: str) -> None:
@@ -119,9 +133,16 @@ class Engine(Protocol):
     async def subnets(self) -> tuple[str, ...]:
         """Every address range a Docker network of this machine holds, in CIDR form."""
 
-    async def has_network(self, app: str) -> bool: ...
-    async def ensure_network(self, app: str, subnet: str) -> None: ...
-    async def remove_network(self, app: str) -> None: ...
+    async def networks(self, app: str) -> frozenset[str]:
+        """The app's networks that exist, by their names inside the app."""
+
+    async def ensure_network(
+        self, app: str, subnet: str, name: str = "default", *, internal: bool = False
+    ) -> None: ...
+    async def remove_network(self, app: str, name: str = "default") -> None: ...
+    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+        """Puts a container into one more of the app's networks; present is fine."""
+
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes cove made for the app."""
 
@@ -131,11 +152,21 @@ class Engine(Protocol):
 class Composer(Protocol):
     """Docker Compose over one app's project."""
 
-    async def write(self, app: str, document: Mapping[str, Any]) -> None:
-        """Replaces the project's file atomically, after Compose has accepted it."""
+    async def write(
+        self, app: str, document: Mapping[str, Any], files: Mapping[str, File], *, tidy: bool
+    ) -> None:
+        """Replaces the project's file atomically, the files it mounts lying beside it before.
+
+        `tidy` deletes files that it does not mount any more.
+        """
 
     async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
         """Creates and starts the named services, leaving running ones as they are."""
+
+    async def converge(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
+        """Makes the named services what the file says, replacing those that differ."""
 
     async def discard(self, app: str) -> None:
         """Deletes the project's folder; absent is fine."""
@@ -263,6 +294,11 @@ class Store(Protocol):
     def releases(self, app: str) -> tuple[Release, ...]:
         """Newest first."""
 
+    def reserve_networks(
+        self, app: str, names: Iterable[str], taken: Iterable[str]
+    ) -> dict[str, str]:
+        """Gives each further network of an app an address range; the default one's is there."""
+
     def claimed_by_others(self, app: str, claims: Iterable[str]) -> dict[str, str]:
         """The claims that another app holds, with its name."""
 
@@ -366,6 +402,7 @@ __all__ = [
     "Progress",
     "Proxy",
     "ProxyRoutes",
+    "Sighting",
     "Step",
     "Store",
 ]

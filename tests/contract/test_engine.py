@@ -36,14 +36,14 @@ async def test_tags(machine):
 
 async def test_networks(machine):
     """An app's network is made and removed once, however often that is asked."""
-    assert not await machine.engine.has_network("shop")
+    assert "default" not in await machine.engine.networks("shop")
     for _ in range(2):
         await machine.engine.ensure_network("shop", machine.subnet)
-        assert await machine.engine.has_network("shop")
+        assert "default" in await machine.engine.networks("shop")
     assert machine.subnet in await machine.engine.subnets()
     for _ in range(2):
         await machine.engine.remove_network("shop")
-        assert not await machine.engine.has_network("shop")
+        assert "default" not in await machine.engine.networks("shop")
 
 
 async def test_a_network_in_use(machine):
@@ -51,7 +51,7 @@ async def test_a_network_in_use(machine):
     await machine.up(machine.release())
     with pytest.raises(PlatformError):
         await machine.engine.remove_network("shop")
-    assert await machine.engine.has_network("shop")
+    assert "default" in await machine.engine.networks("shop")
 
 
 async def test_a_container(machine):

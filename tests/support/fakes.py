@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from cove.errors import PlatformError, Refused
-from cove.model.app import Health
+from cove.model.app import File, Health
 from cove.ports import (
     ContainerFacts,
     EngineInfo,
@@ -21,10 +21,12 @@ from cove.ports import (
     ProbeResult,
     Progress,
     ProxyRoutes,
+    Sighting,
     Store,
 )
 from cove.render.naming import (
     LABEL_APP,
+    LABEL_CONFIG,
     LABEL_INSTANCE,
     LABEL_RELEASE,
     LABEL_SERVICE,
@@ -84,6 +86,12 @@ class FakeEngine:
             self.world.moment("containers", "before")
         return tuple(self._facts(b) for b in self.world.boxes.values() if app in ("", b.app))
 
+    async def sightings(self) -> tuple[Sighting, ...]:
+        return tuple(
+            Sighting(app=c.app, service=c.service, release=c.release, state=c.state)
+            for c in await self.containers()
+        )
+
     async def start(self, container_id: str) -> None:
         await self.world.effect("start")
         box = self.world.boxes.get(container_id)
@@ -138,20 +146,33 @@ class FakeEngine:
     async def subnets(self) -> tuple[str, ...]:
         return tuple(self.world.networks.values())
 
-    async def has_network(self, app: str) -> bool:
-        return self.naming.network(app) in self.world.networks
+    async def networks(self, app: str) -> frozenset[str]:
+        base = self.naming.network(app)
+        found = (n.removeprefix(base) for n in self.world.networks if n.startswith(base))
+        return frozenset(name.removeprefix("_") or "default" for name in found)
 
-    async def ensure_network(self, app: str, subnet: str) -> None:
+    async def ensure_network(
+        self, app: str, subnet: str, name: str = "default", *, internal: bool = False
+    ) -> None:
         await self.world.effect("ensure_network")
-        self.world.networks.setdefault(self.naming.network(app), subnet)
+        self.world.networks.setdefault(self.naming.network(app, name), subnet)
         self.world.moment("ensure_network", "after")
 
-    async def remove_network(self, app: str) -> None:
+    async def remove_network(self, app: str, name: str = "default") -> None:
         await self.world.effect("remove_network")
-        if any(box.state == "running" for box in self.world.of(app)):
+        full = self.naming.network(app, name)
+        if any(b.state == "running" and full in b.networks for b in self.world.of(app)):
             raise PlatformError("network has active endpoints", code="docker")
-        self.world.networks.pop(self.naming.network(app), None)
+        self.world.networks.pop(full, None)
         self.world.moment("remove_network", "after")
+
+    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+        await self.world.effect("connect")
+        full = self.naming.network(app, name)
+        if full not in self.world.networks:
+            raise PlatformError(f"network {full} not found", code="docker")
+        self.world.boxes[container_id].networks[full] = alias
+        self.world.moment("connect", "after")
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         wanted = {LABEL_INSTANCE: self.naming.prefix, LABEL_APP: app}
@@ -174,6 +195,8 @@ class FakeEngine:
             app=box.app,
             service=box.service,
             release=box.release,
+            role=box.labels[LABEL_SERVICE],
+            config=box.labels.get(LABEL_CONFIG, ""),
             state=box.state,
             exit_code=what.exit_code if ended else 0,
             oom_killed=ended and what.oom,
@@ -189,9 +212,13 @@ class FakeComposer:
         self.world = world
         self.naming = naming
 
-    async def write(self, app: str, document: Mapping[str, Any]) -> None:
+    async def write(
+        self, app: str, document: Mapping[str, Any], files: Mapping[str, File], *, tidy: bool
+    ) -> None:
         await self.world.effect("write")
         self.world.files[app] = dict(document)
+        kept = {} if tidy else self.world.mounted.get(app, {})
+        self.world.mounted[app] = {**kept, **{n: f.content.value for n, f in files.items()}}
         self.world.moment("write", "after")
 
     async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
@@ -204,9 +231,29 @@ class FakeComposer:
             self.world.start(self._box(app, name, document["services"][name], env))
             self.world.moment(f"up {name}", "after")
 
+    async def converge(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
+        document = self.world.files.get(app)
+        if document is None:
+            raise PlatformError("there is no project file", code="compose")
+        for name in names:
+            await self.world.effect(f"converge {name}")
+            service = document["services"][name]
+            box = next((b for b in self.world.of(app) if b.service == name), None)
+            if box is not None and box.made_of != made_of(service, env):
+                self.world.remove(box)
+                self.world.moment(f"converge {name}", "after")
+            self._volumes(document, service)
+            box = self._box(app, name, service, env)
+            if start:
+                self.world.start(box)
+            self.world.moment(f"converge {name}", "after")
+
     async def discard(self, app: str) -> None:
         await self.world.effect("discard")
         self.world.files.pop(app, None)
+        self.world.mounted.pop(app, None)
         self.world.moment("discard", "after")
 
     async def settle(self, app: str) -> None:
@@ -216,8 +263,10 @@ class FakeComposer:
         for box in self.world.of(app):
             if box.service == name:
                 return box
-        address = service["networks"]["app"]["ipv4_address"]
+        address = service["networks"].get("default", {}).get("ipv4_address", "")
         self._check_free(address)
+        self._check_mounts(app, service)
+        networks = self.world.files[app]["networks"]
         image = self.world.images.get(service["image"])
         if image is None:
             raise PlatformError(f"no such image: {service['image']}", code="compose")
@@ -226,16 +275,25 @@ class FakeComposer:
             name=f"{self.naming.project(app)}-{name}-1",
             app=labels[LABEL_APP],
             service=name,
-            release=int(labels[LABEL_RELEASE]),
+            release=int(labels.get(LABEL_RELEASE, 0)),
             image=image.id,
             address=address,
-            labels={**labels, "of": labels[LABEL_SERVICE]},
+            labels=labels,
             environment=filled(service["environment"], env),
             behaviour=self.world.behaviours[image.id],
+            networks={networks[key]["name"]: "" for key in service["networks"]},
+            made_of=made_of(service, env),
         )
 
+    def _check_mounts(self, app: str, service: dict[str, Any]) -> None:
+        mounted = self.world.mounted.get(app, {})
+        for mount in service["volumes"]:
+            name = mount.get("source", "").removeprefix("./files/")
+            if mount["type"] == "bind" and mount["source"].startswith("./") and name not in mounted:
+                raise PlatformError(f"bind source {name} does not exist", code="compose")
+
     def _check_free(self, address: str) -> None:
-        if any(address in {b.address, *b.extra} for b in self.world.boxes.values()):
+        if address and any(address in {b.address, *b.extra} for b in self.world.boxes.values()):
             raise PlatformError(f"Address {address} is already in use", code="compose")
 
     def _volumes(self, document: Mapping[str, Any], service: dict[str, Any]) -> None:
@@ -243,6 +301,11 @@ class FakeComposer:
             if mount["type"] == "volume":
                 volume = document["volumes"][mount["source"]]
                 self.world.volumes.setdefault(volume["name"], dict(volume["labels"]))
+
+
+def made_of(service: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    """What Compose compares to decide whether a container is still the right one."""
+    return repr({**service, "environment": filled(service["environment"], env)})
 
 
 def filled(environment: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:

@@ -56,7 +56,8 @@ class Machine:
         """Writes the project of these releases and starts the last one; all its containers."""
         last = releases[-1]
         await self.engine.ensure_network(last.app, self.subnet)
-        await self.composer.write(last.app, compose_document(last.app, releases, self.naming))
+        document = compose_document(last.app, releases, {}, self.naming)
+        await self.composer.write(last.app, document, {}, tidy=True)
         names = [placement.name for placement in last.placements]
         await self.composer.up(last.app, names, secret_environment(releases))
         return await self.engine.containers(last.app)

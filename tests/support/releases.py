@@ -9,9 +9,12 @@ from cove.model.app import App, Mount, RolloutPolicy, Route, Service
 from cove.model.release import Image, Placement, Release, names_for
 from cove.planning.observed import Observed
 from cove.ports import ContainerFacts
+from cove.render.compose import companion_digests
+from cove.render.naming import Naming
 
 DATA = Mount(kind="volume", source="data", target="/data")
 SUBNET = "10.201.0.0/26"
+NAMING = Naming("cove")
 
 
 def web(**given: Any) -> Service:
@@ -44,7 +47,7 @@ def release(number: int = 1, spec: App | None = None, **given: Any) -> Release:
     spec = spec or app()
     names = [
         (s.name, replica, name)
-        for s in spec.services
+        for s in spec.released()
         for replica, name in enumerate(names_for(s, number), start=1)
     ]
     placements = tuple(
@@ -59,22 +62,44 @@ def release(number: int = 1, spec: App | None = None, **given: Any) -> Release:
 def observed(live: Release | None = None, **given: Any) -> Observed:
     """What runs: every container of the live release, unless said otherwise."""
     containers = [_container(live, p) for p in live.placements] if live else []
+    if live:
+        containers += [_companion(live, name, s.name) for name, s in live.companions().items()]
     volumes = {m.source for s in (live.spec.services if live else ()) for m in s.mounts}
     settings = {
         "live": live,
         "stopped": False,
-        "subnet": SUBNET,
-        "network": live is not None,
+        "subnets": {"default": SUBNET},
+        "networks": frozenset({"default"} if live else ()),
         "volumes": frozenset(volumes),
         "containers": tuple(containers),
     }
     return Observed(**{**settings, **given})
 
 
+def _companion(live: Release, name: str, role: str) -> ContainerFacts:
+    config = companion_digests(live.spec, live.images, NAMING)[role]
+    return ContainerFacts(
+        id=name,
+        name=name,
+        app=live.app,
+        service=name,
+        release=0,
+        role=role,
+        config=config,
+        state="running",
+    )
+
+
 def _container(live: Release, placement: Placement) -> ContainerFacts:
     name = placement.name
     return ContainerFacts(
-        id=name, name=name, app=live.app, service=name, release=live.number, state="running"
+        id=name,
+        name=name,
+        app=live.app,
+        service=name,
+        role=placement.service,
+        release=live.number,
+        state="running",
     )
 
 

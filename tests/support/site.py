@@ -32,6 +32,7 @@ WRITES = frozenset(
     {
         "open_rollout",
         "reserve_subnet",
+        "reserve_networks",
         "create_release",
         "save_plan",
         "save_step",

@@ -61,6 +61,8 @@ class Box:
     pid: int = 0
     started_at: float = 0.0
     extra: set[str] = field(default_factory=set)
+    networks: dict[str, str] = field(default_factory=dict)  # full name -> alias in it
+    made_of: str = ""
 
 
 class World:
@@ -74,6 +76,7 @@ class World:
         self.networks: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}  # full name -> labels
         self.files: dict[str, dict[str, Any]] = {}
+        self.mounted: dict[str, dict[str, str]] = {}  # an app's configs and secrets on disk
         self.routes: dict[str, ProxyRoutes] = {}
         self.certified: set[str] = set()
         self.request_seconds = 0.4  # how long every request takes; there is always one under way
@@ -181,7 +184,7 @@ class World:
         """Lets time act on a container."""
         what = box.behaviour
         if box.state == "running" and 0 <= what.exits_after <= self.now() - box.started_at:
-            box.state = "exited"
+            box.state, box.pid = "exited", 0
             box.extra.clear()
 
     def create(self, **given: Any) -> Box:

@@ -36,7 +36,7 @@ from cove.agent.platform import Parts, assemble
 from cove.agent.watch import watch
 from cove.errors import EXIT_DONE, CoveError, PlatformError
 from cove.planning import operations as op
-from cove.rollout import containers, recovery
+from cove.rollout import companions, containers, recovery
 
 _log = logging.getLogger("cove.agent")
 _RETRY = 2.0  # seconds between two tries while Docker or the proxy is not there yet
@@ -133,6 +133,7 @@ async def _leave(parts: Parts, request: ShutdownRequest) -> None:
                 work = parts.rollouts.work(record.name, recovery.told)
                 if record.live and not record.stopped:
                     await containers.stop(op.StopRelease(release=record.live), work)
+                    await companions.stop(op.StopCompanions(release=record.live), work)
         if request.proxy:
             await parts.proxy.remove()
     _log.info("ended")

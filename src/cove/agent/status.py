@@ -9,12 +9,13 @@ import time
 
 from cove.agent.platform import Parts
 from cove.errors import NotFound
-from cove.model.release import Release
+from cove.model.release import Release, companion_names
 from cove.model.views import AppState, AppStatus, CertView, ReleaseView, ReplicaView, RouteView
 from cove.planning.planner import replaced_in_order
 from cove.ports import AppRecord, ContainerFacts
 from cove.rollout.urls import release_urls, route_url
 
+_WELL = frozenset({"running", "done"})
 _EXPIRING = 21 * 86400.0  # seconds; renewal begins at 30 days, so this much means it failed
 
 
@@ -116,17 +117,20 @@ def _replicas(
 ) -> tuple[ReplicaView, ...]:
     if release is None:
         return ()
-    found = {facts.service: facts for facts in containers if facts.release == release.number}
+    found = {c.service: c for c in containers if c.release in (0, release.number)}
+    own = {placement.name: placement.address for placement in release.placements}
+    tasks = {name for task in release.spec.tasks() for name in companion_names(task)}
     views = []
-    for placement in release.placements:
-        facts = found.get(placement.name)
+    for name in (*own, *release.companions()):
+        facts = found.get(name)
         running = facts is not None and facts.running
         views.append(
             ReplicaView(
-                name=placement.name,
-                release=release.number,
-                state=facts.state if facts else "gone",
-                address=placement.address,
+                name=name,
+                release=release.number if name in own else 0,
+                task=name in tasks,
+                state=_replica_state(facts, task=name in tasks),
+                address=own.get(name, ""),
                 started_at=facts.started_at if facts else 0.0,
                 restarts=facts.restarts if facts else 0,
                 health=facts.health if facts else "",
@@ -136,6 +140,12 @@ def _replicas(
     return tuple(views)
 
 
+def _replica_state(facts: ContainerFacts | None, *, task: bool) -> str:
+    if facts is None:
+        return "gone"
+    return "done" if task and facts.state == "exited" and not facts.exit_code else facts.state
+
+
 def _state(record: AppRecord, replicas: tuple[ReplicaView, ...], *, rolling: bool) -> AppState:
     if rolling:
         return "rolling"
@@ -143,7 +153,7 @@ def _state(record: AppRecord, replicas: tuple[ReplicaView, ...], *, rolling: boo
         return "stopped"
     if not record.live:
         return "empty"
-    running = sum(replica.state == "running" for replica in replicas)
+    running = sum(replica.state in _WELL for replica in replicas)
     if running == len(replicas):
         return "degraded" if any(r.health == "unhealthy" for r in replicas) else "running"
     return "degraded" if running else "down"
@@ -154,7 +164,7 @@ def _problem(state: AppState, replicas: tuple[ReplicaView, ...]) -> str:
         return ""
     if state == "empty":
         return "no release of it was ever live"
-    said = [f"{r.name} is {r.state}" for r in replicas if r.state != "running"]
+    said = [f"{r.name} is {r.state}" for r in replicas if r.state not in _WELL]
     said += [f"{r.name} restarted {r.restarts} times" for r in replicas if r.restarts]
     said += [f"{r.name} is unhealthy" for r in replicas if r.health == "unhealthy"]
     return "; ".join(said)

@@ -18,6 +18,7 @@ from cove.rollout.traffic import local_domains
 
 _log = logging.getLogger(__name__)
 PROXY_EVERY = 5.0  # seconds
+REPAIR_EVERY = 10.0
 SWEEP_EVERY = 60.0
 RENEW_EVERY = 3600.0
 
@@ -26,6 +27,7 @@ async def watch(parts: Parts) -> None:
     """Runs until cancelled; no failure ends it."""
     await asyncio.gather(
         _every(PROXY_EVERY, _look_at_proxy, parts),
+        _every(REPAIR_EVERY, Repairs().look, parts),
         _every(SWEEP_EVERY, _sweep, parts),
         _every(RENEW_EVERY, _renew, parts),
     )
@@ -58,6 +60,29 @@ async def _look_at_proxy(parts: Parts) -> None:
 
 def _told(view: ProxyView) -> str:
     return f"{view.state}; {view.problem}" if view.problem else view.state
+
+
+class Repairs:
+    """Brings back what somebody removed or stopped behind cove's back."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, list[str]] = {}
+
+    async def look(self, parts: Parts) -> None:
+        """Repairs an app in which the same is wrong for the second time: Docker may be at work."""
+        seen = await parts.engine.sightings()
+        found = {}
+        for record in parts.store.apps():
+            if not record.live or record.stopped or parts.rollouts.active(record.name):
+                continue
+            release = parts.store.release(record.name, record.live)
+            own = [one for one in seen if one.app == record.name]
+            found[record.name] = recovery.lost(release, own) if release else []
+        for app, wrong in found.items():
+            if wrong and wrong == self._before.get(app):
+                _log.warning("%s: %s; it is brought back", app, "; ".join(wrong))
+                await recovery.restore(app, parts.rollouts)
+        self._before = found
 
 
 async def _sweep(parts: Parts) -> None:

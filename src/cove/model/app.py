@@ -16,6 +16,7 @@ PullPolicy = Literal["always", "missing", "never"]
 Condition = Literal["started", "healthy", "completed"]
 
 _FILE = "file:"  # no variable's name holds a colon
+DEFAULT_NETWORK = "default"
 LOCAL_SUFFIXES = (".localhost", ".test", ".internal")  # RFC 6761, RFC 2606, ICANN 2024
 
 
@@ -224,6 +225,26 @@ class App(Struct, frozen=True, kw_only=True):
                 wanted.update(dependency.service for dependency in service.depends_on)
         return tuple(s for s in self.companions() if s.name in wanted)
 
+    def attachments(self, service: Service) -> tuple[Attachment, ...]:
+        """The networks of the app that a service is in, as its file has it."""
+        return service.networks or (Attachment(network=DEFAULT_NETWORK),)
+
+    def own_networks(self) -> dict[str, bool]:
+        """Every network that must exist for the app, and whether it is internal.
+
+        Where companions share a network with a released service, `_NAME` beside it is the
+        network in which they find whichever release serves: a name can be added to a container
+        only with one more network.
+        """
+        internal = {network.name: network.internal for network in self.networks}
+        external = {network.name for network in self.networks if network.external}
+        beside = {a.network for s in self.companions() for a in self.attachments(s)}
+        shared = beside & {a.network for s in self.released() for a in self.attachments(s)}
+        used = [a.network for s in self.services for a in self.attachments(s)]
+        names = [n for n in dict.fromkeys((DEFAULT_NETWORK, *used)) if n not in external]
+        found = {name: internal.get(name, False) for name in names}
+        return found | {sibling_network(name): True for name in sorted(shared)}
+
     def secrets(self) -> dict[str, dict[str, str]]:
         """The sensitive values by service: variables by name, files by `file:` and their place."""
         return {service.name: _sensitive(service) for service in self.services}
@@ -235,6 +256,11 @@ class App(Struct, frozen=True, kw_only=True):
     def with_secrets(self, secrets: dict[str, dict[str, str]]) -> App:
         """The same app with its sensitive values filled in from `secrets`."""
         return replace(self, services=tuple(_fill(s, secrets) for s in self.services))
+
+
+def sibling_network(network: str) -> str:
+    """The network beside `network` in which siblings find the release that serves."""
+    return f"_{network}"
 
 
 def in_order(services: tuple[Service, ...]) -> tuple[Service, ...]:

@@ -26,7 +26,7 @@ class Image(Struct, frozen=True, kw_only=True):
 
 
 class Placement(Struct, frozen=True, kw_only=True):
-    """One replica of a routed service: its Compose service and its fixed address."""
+    """One replica of a released service: its Compose service and its fixed address."""
 
     service: str
     replica: int
@@ -49,6 +49,10 @@ class Release(Struct, frozen=True, kw_only=True):
     source: str = ""  # where the file came from
     error: str = ""
 
+    def companions(self) -> dict[str, Service]:
+        """The containers beside the release's own, by Compose service, each after its needs."""
+        return {n: s for s in self.spec.companions() for n in companion_names(s)}
+
     def of(self, service: str) -> tuple[Placement, ...]:
         """The replicas of one service."""
         return tuple(p for p in self.placements if p.service == service)
@@ -62,8 +66,15 @@ class Release(Struct, frozen=True, kw_only=True):
         return frozenset((p.address, r.port) for r in self.spec.routes for p in self.of(r.service))
 
 
+def companion_names(service: Service) -> tuple[str, ...]:
+    """The Compose services that carry a companion: the same in every release."""
+    if service.replicas == 1:
+        return (service.name,)
+    return tuple(f"{service.name}-{i}" for i in range(1, service.replicas + 1))
+
+
 def names_for(service: Service, release: int) -> tuple[str, ...]:
-    """The Compose services that carry a routed service in one release."""
+    """The Compose services that carry a released service in one release."""
     return tuple(
         container_service(service.name, release, i, service.replicas)
         for i in range(1, service.replicas + 1)

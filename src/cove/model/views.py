@@ -43,10 +43,14 @@ class VersionView(Struct, frozen=True, kw_only=True):
 
 
 class ReplicaView(Struct, frozen=True, kw_only=True):
-    """One container of the live release."""
+    """One container of the live release, or of a companion (`release` 0).
+
+    A `task` that has run to its end is `done`.
+    """
 
     name: str
     release: int
+    task: bool = False
     state: str
     address: str
     started_at: float

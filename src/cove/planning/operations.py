@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct, field
 
+from cove.model.app import DEFAULT_NETWORK
+
 
 class Operation(Struct, frozen=True, kw_only=True, tag=True):
     """One step with its reason. `cause` completes the sentence "… because …"."""
@@ -17,17 +19,53 @@ class Operation(Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PrepareNetwork(Operation, frozen=True, kw_only=True):
-    """The app's private network exists."""
+    """One of the app's private networks exists."""
 
     subnet: str
     created: bool  # whether this rollout brings it into being
+    name: str = DEFAULT_NETWORK
+    internal: bool = False
 
 
 class WriteProject(Operation, frozen=True, kw_only=True):
-    """The app's Compose file describes exactly these releases."""
+    """The app's Compose file describes exactly these releases.
+
+    `companions` says which release each companion is defined by, the same before and after.
+    """
 
     releases: tuple[int, ...]
     before: tuple[int, ...] = ()
+    companions: dict[str, int] = field(default_factory=dict)
+
+
+class ConvergeService(Operation, frozen=True, kw_only=True):
+    """A companion runs as one release defines it, replaced in place if it did not.
+
+    `releases` and `companions` are what the Compose file holds from now on; `before` is the
+    release that defined the companion until now (0: there was none), `resting` whether it was
+    stopped.
+    """
+
+    service: str
+    release: int
+    releases: tuple[int, ...]
+    companions: dict[str, int]
+    before: int = 0
+    resting: bool = False
+    restart: bool = False  # even if nothing of it has changed
+    settle: float = 0.0  # seconds it must stay up
+    new_volumes: tuple[str, ...] = ()
+
+
+class RunTask(Operation, frozen=True, kw_only=True):
+    """A companion that others wait for has run to its end, without an error."""
+
+    service: str
+    release: int
+    releases: tuple[int, ...]
+    companions: dict[str, int]
+    before: int = 0
+    new_volumes: tuple[str, ...] = ()
 
 
 class StartRelease(Operation, frozen=True, kw_only=True):
@@ -96,6 +134,12 @@ class StopRelease(Operation, frozen=True, kw_only=True):
     release: int
 
 
+class StopCompanions(Operation, frozen=True, kw_only=True):
+    """The companions of a release are stopped and kept, each before those it depends on."""
+
+    release: int
+
+
 class Confirm(Operation, frozen=True, kw_only=True):
     """The release is recorded as the live one. From here a rollout only goes forward."""
 
@@ -143,7 +187,7 @@ class RemoveVolumes(Operation, frozen=True, kw_only=True):
 
 
 class RemoveNetwork(Operation, frozen=True, kw_only=True):
-    """The app's network is gone."""
+    """The app's networks are gone."""
 
 
 class ForgetApp(Operation, frozen=True, kw_only=True):
@@ -153,6 +197,8 @@ class ForgetApp(Operation, frozen=True, kw_only=True):
 AnyOperation = (
     PrepareNetwork
     | WriteProject
+    | ConvergeService
+    | RunTask
     | StartRelease
     | AwaitReady
     | SwitchRoutes
@@ -161,6 +207,7 @@ AnyOperation = (
     | Drain
     | ReleaseHold
     | StopRelease
+    | StopCompanions
     | Confirm
     | RetireRelease
     | PruneImages

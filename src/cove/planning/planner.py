@@ -2,196 +2,238 @@
 
 from __future__ import annotations
 
-from cove.model.app import App
-from cove.model.release import Release
+from collections.abc import Mapping
+
+from cove.model.app import App, Service
+from cove.model.release import Image, Release
 from cove.planning import operations as op
+from cove.planning.companions import Change, changes, disruptive
 from cove.planning.observed import Observed
+from cove.planning.steps import (
+    companions_of,
+    drain,
+    longest_drain,
+    longest_settle,
+    opening,
+    ready,
+    switch,
+)
+from cove.render.compose import volume_sources
 
 # Releases whose images are kept for a rollback, the live one included; Kamal keeps as many.
 KEEP_RELEASES = 5
 
 
-def plan_rollout(new: Release, observed: Observed, hold: dict[str, str]) -> op.Plan:
-    """How `new` becomes live in place of what serves now, losing no request."""
-    old = observed.serving
-    if old is None:
-        steps = _first(new, observed)
-    elif hold:
-        steps = _stop_first(new, old, observed, hold)
-    else:
-        steps = _start_first(new, old, observed)
-    steps = [*_opening(observed), *steps, *_closing(observed.live)]
+def plan_rollout(
+    new: Release, observed: Observed, hold: dict[str, str], digests: Mapping[str, str] | None = None
+) -> op.Plan:
+    """How `new` becomes live in place of what serves now, losing no request.
+
+    `hold` gives each routed service an address to wait at where there must be a gap. `digests`
+    says what each companion is to be made of.
+    """
+    changed = changes(new.spec, new.images, observed, digests or {})
+    middle = _Draft(new, observed, hold, changed).steps()
+    steps = [*opening(new.spec, observed), *middle, *_closing(observed.live)]
     pivot = next(i for i, step in enumerate(steps) if isinstance(step, op.Confirm))
     return op.Plan(
         app=new.app,
         operations=tuple(steps),
         pivot=pivot,
         release=new.number,
-        before=old.number if old else 0,
+        before=observed.serving.number if observed.serving else 0,
         notes=tuple(_notes(new, observed)),
     )
 
 
-def needs_hold(spec: App, observed: Observed) -> bool:
-    """Whether replacing the serving release means a gap in which requests must wait."""
-    return observed.serving is not None and replaced_in_order(spec) == "stop-first"
+def needs_gap(
+    spec: App,
+    images: Mapping[str, Image],
+    observed: Observed,
+    digests: Mapping[str, str],
+) -> bool:
+    """Whether what serves must end before its successor starts, so that requests must wait.
+
+    Because the services share data or ports, or because a companion they need is replaced.
+    """
+    return _gap(spec, observed, changes(spec, images, observed, digests))
 
 
 def replaced_in_order(spec: App) -> str:
     """The order of the whole app: one service that must stop first makes all of them."""
-    return "stop-first" if any(s.order == "stop-first" for s in spec.services) else "start-first"
+    first = any(service.order == "stop-first" for service in spec.released())
+    return "stop-first" if first else "start-first"
 
 
-def plan_stop(release: Release, observed: Observed) -> op.Plan:
-    """How an app comes to rest, its containers and data kept.
+def _gap(spec: App, observed: Observed, changed: tuple[Change, ...]) -> bool:
+    if observed.serving is None or not observed.serving.spec.released():
+        return False
+    return replaced_in_order(spec) == "stop-first" or disruptive(spec, changed)
 
-    One that rests already is only looked after: undoing that would start it.
-    """
-    asked = op.StopRelease(release=release.number, cause="a stop was asked for")
-    if observed.stopped:
-        return op.Plan(app=release.app, operations=(asked,), pivot=-1)
-    steps: list[op.AnyOperation] = []
-    if release.spec.routes:
-        steps += [
-            op.WithdrawRoutes(release=release.number, cause="nobody shall reach it any more"),
-            _drain(release, "requests in flight finish first"),
+
+class _Draft:
+    """The middle of a rollout's plan, from the project's file to the release's record."""
+
+    def __init__(
+        self, new: Release, observed: Observed, hold: dict[str, str], changed: tuple[Change, ...]
+    ) -> None:
+        self.new = new
+        self.observed = observed
+        self.old = observed.serving
+        self.hold = hold
+        self.gap = _gap(new.spec, observed, changed)
+        self.disruptive = disruptive(new.spec, changed)
+        self.changed = {change.service.name: change for change in changed}
+        self.needed = {service.name for service in new.spec.needed()}
+        self.before = companions_of(observed.live)
+        self.companions = dict(self.before)  # as the steps so far have left them
+        self.fresh = volume_sources(new.spec) - observed.volumes
+
+    def steps(self) -> list[op.AnyOperation]:
+        """Every step that could still be taken back, and then the record."""
+        steps: list[op.AnyOperation] = [self._write()]
+        if self.gap and self.old is not None:
+            steps += self._stop_first(self.old)
+        else:
+            steps += self._start_first()
+        steps += self._companions(needed=False)
+        return [*steps, op.Confirm(release=self.new.number, cause="it serves")]
+
+    def _releases(self) -> tuple[int, ...]:
+        live = self.observed.live
+        return (live.number, self.new.number) if live else (self.new.number,)
+
+    def _write(self) -> op.AnyOperation:
+        old, new, live = self.old, self.new, self.observed.live
+        cause = new.why
+        if old is not None and self.gap:
+            cause = f"release {old.number} can come back until release {new.number} serves"
+        elif old is not None:
+            cause = f"both run side by side until release {new.number} serves"
+        before = (live.number,) if live else ()
+        return op.WriteProject(
+            releases=self._releases(), before=before, companions=self.before, cause=cause
+        )
+
+    def _companions(self, *, needed: bool) -> list[op.AnyOperation]:
+        """What the release needs before it starts, or else what follows it, in their order."""
+        tasks = {task.name for task in self.new.spec.tasks()}
+        steps: list[op.AnyOperation] = []
+        for service in self.new.spec.companions():
+            if (service.name in self.needed) != needed:
+                continue
+            if service.name in tasks:
+                steps.append(self._run(service))
+            elif service.name in self.changed:
+                steps.append(self._converge(self.changed[service.name]))
+        return steps
+
+    def _start_first(self) -> list[op.AnyOperation]:
+        new, old = self.new, self.old
+        steps = self._companions(needed=True)
+        if new.spec.released():
+            cause = f"release {old.number} serves meanwhile" if old else "nothing serves yet"
+            steps += [self._start(cause), ready(new, settle=True)]
+        if new.spec.routes or (old and old.spec.routes):
+            steps.append(switch(new, old, {}))
+            steps += [drain(old, "requests in flight finish", watch=new)] if old else []
+        return steps
+
+    def _stop_first(self, old: Release) -> list[op.AnyOperation]:
+        new, hold = self.new, self.hold
+        # What disturbs nobody is done while the old release serves.
+        before = [] if self.disruptive else self._companions(needed=True)
+        holding = op.HoldRequests(
+            release=old.number, hold=hold, candidate=new.number, cause=self._cause(of_hold=True)
+        )
+        return [
+            *before,
+            *([holding] if hold else []),
+            drain(old, "requests in flight finish before it stops"),
+            op.StopRelease(release=old.number, cause=self._cause(of_hold=False)),
+            *(self._companions(needed=True) if self.disruptive else []),
+            self._start(f"release {old.number} has stopped"),
+            ready(new, settle=not hold),
+            *(self._admission(old) if hold else []),
         ]
-    steps += [
-        op.RecordStopped(stopped=True, cause="it must stay down after a reboot too"),
-        asked,
-    ]
-    return op.Plan(app=release.app, operations=tuple(steps), pivot=0, before=release.number)
 
-
-def plan_start(release: Release, observed: Observed) -> op.Plan:
-    """How a stopped app comes back as it was.
-
-    One that is not stopped gets back what it lost, and nothing of it is ever taken away.
-    """
-    kept = {facts.service for facts in observed.of_release(release.number)}
-    steps: list[op.AnyOperation] = [*_opening(observed)]
-    if kept.issuperset(placement.name for placement in release.placements):
-        steps.append(op.StartStopped(release=release.number, cause="a start was asked for"))
-    else:
-        number = release.number
-        steps += [
-            op.WriteProject(releases=(number,), before=(number,), cause="its containers are gone"),
-            op.StartRelease(release=number, cause="a start was asked for"),
+    def _admission(self, old: Release) -> list[op.AnyOperation]:
+        new, hold = self.new, self.hold
+        return [
+            op.AdmitHeld(
+                release=new.number,
+                hold=hold,
+                before=old.number,
+                cause="it is ready, and requests wait",
+            ),
+            switch(new, old, hold),
+            op.ReleaseHold(
+                release=new.number,
+                hold=hold,
+                limit=longest_drain(new),
+                cause="nobody waits any more",
+            ),
+            op.AwaitReady(
+                release=new.number,
+                settle=longest_settle(new),
+                cause="it must stay up with traffic",
+            ),
         ]
-    steps.append(_ready(release, settle=True))
-    if release.spec.routes:
-        steps.append(_switch(release, None, {}))
-    if not observed.stopped:
-        return op.Plan(app=release.app, operations=tuple(steps), pivot=-1)
-    steps.append(op.RecordStopped(stopped=False, cause="it shall run after a reboot too"))
-    return op.Plan(
-        app=release.app, operations=tuple(steps), pivot=len(steps) - 1, release=release.number
-    )
 
+    def _cause(self, *, of_hold: bool) -> str:
+        """Why there is a gap."""
+        routed = ", ".join(self.hold)
+        if replaced_in_order(self.new.spec) == "stop-first":
+            both = f"two copies of {routed} must not run at once"
+            return both if of_hold else "its volumes and ports must be free"
+        needs = [n for n, c in self.changed.items() if c.exists and n in self.needed]
+        listed = ", ".join(needs)
+        both = f"{listed} is replaced, which {routed} needs"
+        return both if of_hold else f"{listed}, which it needs, is replaced"
 
-def plan_remove(app: str, observed: Observed, *, volumes: bool) -> op.Plan:
-    """How an app leaves, with or without its data."""
-    live = observed.serving
-    steps: list[op.AnyOperation] = []
-    if live is not None:
-        if live.spec.routes:
-            steps += [
-                op.WithdrawRoutes(release=live.number, cause="nobody shall reach it any more"),
-                _drain(live, "requests in flight finish first"),
-            ]
-        steps.append(
-            op.RecordStopped(stopped=True, cause="it must not come back if this is interrupted")
+    def _start(self, cause: str) -> op.AnyOperation:
+        volumes = self._volumes(*self.new.spec.released())
+        return op.StartRelease(release=self.new.number, new_volumes=volumes, cause=cause)
+
+    def _converge(self, change: Change) -> op.AnyOperation:
+        service = change.service
+        self.companions = {**self.companions, service.name: self.new.number}
+        return op.ConvergeService(
+            service=service.name,
+            release=self.new.number,
+            releases=self._releases(),
+            companions=self.companions,
+            before=self.before.get(service.name, 0),
+            resting=self.observed.stopped,
+            restart=change.restart,
+            settle=0.0 if service.name in self.needed else service.rollout.settle,
+            new_volumes=self._volumes(service),
+            cause=change.cause,
         )
-    steps.append(op.RemoveContainers(cause="a removal was asked for"))
-    if volumes and observed.volumes:
-        steps.append(
-            op.RemoveVolumes(names=tuple(sorted(observed.volumes)), cause="--volumes was given")
+
+    def _run(self, task: Service) -> op.AnyOperation:
+        self.companions = {**self.companions, task.name: self.new.number}
+        waiting = [
+            service.name
+            for service in self.new.spec.services
+            for dependency in service.depends_on
+            if dependency.service == task.name and dependency.condition == "completed"
+        ]
+        return op.RunTask(
+            service=task.name,
+            release=self.new.number,
+            releases=self._releases(),
+            companions=self.companions,
+            before=self.before.get(task.name, 0),
+            new_volumes=self._volumes(task),
+            cause=f"{', '.join(waiting)} must not start before it has ended",
         )
-    steps += [
-        op.RemoveNetwork(cause="nothing is left in it"),
-        op.PruneImages(keep=0, cause="no release needs its images any more"),
-        op.ForgetApp(cause="its name and domains become free"),
-    ]
-    return op.Plan(
-        app=app,
-        operations=tuple(steps),
-        pivot=0 if live else -1,
-        before=observed.live.number if observed.live else 0,
-    )
 
-
-def _opening(observed: Observed) -> list[op.AnyOperation]:
-    if observed.network:
-        return []
-    return [
-        op.PrepareNetwork(
-            subnet=observed.subnet, created=True, cause="every app has a private network"
-        )
-    ]
-
-
-def _first(new: Release, observed: Observed) -> list[op.AnyOperation]:
-    before = (observed.live.number,) if observed.live else ()
-    steps: list[op.AnyOperation] = [
-        op.WriteProject(releases=(*before, new.number), before=before, cause=new.why),
-        _start(new, observed, "nothing serves yet"),
-        _ready(new, settle=True),
-    ]
-    if new.spec.routes:
-        steps.append(_switch(new, None, {}))
-    return [*steps, _confirm(new)]
-
-
-def _start_first(new: Release, old: Release, observed: Observed) -> list[op.AnyOperation]:
-    steps: list[op.AnyOperation] = [
-        op.WriteProject(
-            releases=(old.number, new.number),
-            before=(old.number,),
-            cause=f"both run side by side until release {new.number} serves",
-        ),
-        _start(new, observed, f"release {old.number} serves meanwhile"),
-        _ready(new, settle=True),
-    ]
-    if new.spec.routes or old.spec.routes:
-        steps += [_switch(new, old, {}), _drain(old, "requests in flight finish", watch=new)]
-    return [*steps, _confirm(new)]
-
-
-def _stop_first(
-    new: Release, old: Release, observed: Observed, hold: dict[str, str]
-) -> list[op.AnyOperation]:
-    names = ", ".join(hold)
-    return [
-        op.WriteProject(
-            releases=(old.number, new.number),
-            before=(old.number,),
-            cause=f"release {old.number} can come back until release {new.number} serves",
-        ),
-        op.HoldRequests(
-            release=old.number,
-            hold=hold,
-            candidate=new.number,
-            cause=f"two copies of {names} must not run at once",
-        ),
-        _drain(old, "requests in flight finish before it stops"),
-        op.StopRelease(release=old.number, cause="its volumes and ports must be free"),
-        _start(new, observed, f"release {old.number} has stopped"),
-        _ready(new, settle=False),
-        op.AdmitHeld(
-            release=new.number,
-            hold=hold,
-            before=old.number,
-            cause="it is ready, and requests wait",
-        ),
-        _switch(new, old, hold),
-        op.ReleaseHold(
-            release=new.number, hold=hold, limit=_longest_drain(new), cause="nobody waits any more"
-        ),
-        op.AwaitReady(
-            release=new.number, settle=_longest_settle(new), cause="it must stay up with traffic"
-        ),
-        _confirm(new),
-    ]
+    def _volumes(self, *services: Service) -> tuple[str, ...]:
+        """The volumes that come into being with these services."""
+        own = {m.source for s in services for m in s.mounts if m.kind == "volume"} & self.fresh
+        self.fresh -= own
+        return tuple(sorted(own))
 
 
 def _closing(old: Release | None) -> list[op.AnyOperation]:
@@ -204,44 +246,6 @@ def _closing(old: Release | None) -> list[op.AnyOperation]:
     return steps
 
 
-def _start(new: Release, observed: Observed, cause: str) -> op.StartRelease:
-    wanted = {m.source for s in new.spec.services for m in s.mounts if m.kind == "volume"}
-    fresh = tuple(sorted(wanted - observed.volumes))
-    return op.StartRelease(release=new.number, new_volumes=fresh, cause=cause)
-
-
-def _ready(release: Release, *, settle: bool) -> op.AwaitReady:
-    seconds = _longest_settle(release) if settle else 0.0
-    cause = "only a release that answers may serve"
-    return op.AwaitReady(release=release.number, settle=seconds, cause=cause)
-
-
-def _switch(new: Release, old: Release | None, hold: dict[str, str]) -> op.SwitchRoutes:
-    before = old.number if old else 0
-    return op.SwitchRoutes(release=new.number, before=before, hold=hold, cause="it is ready")
-
-
-def _drain(release: Release, cause: str, watch: Release | None = None) -> op.Drain:
-    return op.Drain(
-        release=release.number,
-        watch=watch.number if watch else 0,
-        limit=_longest_drain(release),
-        cause=cause,
-    )
-
-
-def _confirm(new: Release) -> op.Confirm:
-    return op.Confirm(release=new.number, cause="it serves")
-
-
-def _longest_drain(release: Release) -> float:
-    return max(service.rollout.drain for service in release.spec.services)
-
-
-def _longest_settle(release: Release) -> float:
-    return max(service.rollout.settle for service in release.spec.services)
-
-
 def _notes(new: Release, observed: Observed) -> list[str]:
     notes = [
         f"{service.name} opens port {port.published}/{port.protocol} of this machine to "
@@ -251,7 +255,9 @@ def _notes(new: Release, observed: Observed) -> list[str]:
     ]
     if observed.live is None:
         return notes
-    wanted = {m.source for s in new.spec.services for m in s.mounts if m.kind == "volume"}
-    had = {m.source for s in observed.live.spec.services for m in s.mounts if m.kind == "volume"}
-    notes += [f"volume {name} is no longer used; its data is kept" for name in sorted(had - wanted)]
+    unused = volume_sources(observed.live.spec) - volume_sources(new.spec)
+    notes += [f"volume {name} is no longer used; its data is kept" for name in sorted(unused)]
+    wanted = {service.name for service in new.spec.services}
+    gone = [s.name for s in observed.live.spec.companions() if s.name not in wanted]
+    notes += [f"{name} is no longer in the file and is removed at the end" for name in gone]
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cove.model.app import DEFAULT_NETWORK
 from cove.planning import operations as op
 
 
@@ -13,8 +14,12 @@ def _release(step: Any) -> str:
 
 
 _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
-    op.PrepareNetwork: lambda s: f"create the network {s.subnet}",
+    op.PrepareNetwork: lambda s: f"create the network{_named(s.name)} {s.subnet}",
     op.WriteProject: lambda s: "write the project with " + _listed(s.releases),
+    op.ConvergeService: lambda s: (
+        f"replace {s.service}" if s.before and not s.resting else f"start {s.service}"
+    ),
+    op.RunTask: lambda s: f"run {s.service} to its end",
     op.StartRelease: lambda s: f"start {_release(s)}",
     op.AwaitReady: lambda s: f"wait until {_release(s)} is ready",
     op.SwitchRoutes: lambda s: f"switch the routes to {_release(s)}",
@@ -23,6 +28,7 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
     op.Drain: lambda s: f"drain {_release(s)}",
     op.ReleaseHold: lambda _: "end the hold",
     op.StopRelease: lambda s: f"stop {_release(s)}",
+    op.StopCompanions: lambda _: "stop its companions",
     op.Confirm: lambda s: f"record {_release(s)} as live",
     op.RetireRelease: lambda s: f"remove the containers of {_release(s)}",
     op.PruneImages: lambda _: "remove images no release needs",
@@ -31,9 +37,13 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
     op.RecordStopped: lambda s: "record that it is " + ("stopped" if s.stopped else "running"),
     op.RemoveContainers: lambda _: "remove its containers",
     op.RemoveVolumes: lambda s: "delete the volumes " + ", ".join(s.names),
-    op.RemoveNetwork: lambda _: "remove its network",
+    op.RemoveNetwork: lambda _: "remove its networks",
     op.ForgetApp: lambda _: "forget the app",
 }
+
+
+def _named(network: str) -> str:
+    return "" if network == DEFAULT_NETWORK else f" {network}"
 
 
 def _listed(releases: tuple[int, ...]) -> str:

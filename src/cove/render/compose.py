@@ -1,42 +1,77 @@
 """An app's Compose file: everything that shall run, and nothing secret.
 
-Routed services carry their release in their name, so that two releases can stand side by side in
-one project. Sensitive values appear as variables that only the Compose process is given.
+Released services carry their release in their name, so that two releases can stand side by side in
+one project. Companions keep their name and hold nothing that differs from release to release.
+Sensitive values appear as variables that only the Compose process is given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cove.model.app import Mount, PublishedPort, Service
-from cove.model.release import Placement, Release
-from cove.render.naming import LABEL_APP, LABEL_INSTANCE, LABEL_RELEASE, LABEL_SERVICE, Naming
+from cove.model.app import (
+    DEFAULT_NETWORK,
+    App,
+    Attachment,
+    File,
+    Mount,
+    PublishedPort,
+    Service,
+    sibling_network,
+)
+from cove.model.release import Image, Placement, Release, companion_names
+from cove.render.naming import (
+    LABEL_APP,
+    LABEL_CONFIG,
+    LABEL_INSTANCE,
+    LABEL_RELEASE,
+    LABEL_SERVICE,
+    Naming,
+)
 
-NETWORK_KEY = "app"
+FILES_DIR = "files"  # beside the Compose file
 # Docker's json-file log is unlimited by default; a burst of 300,000 lines loses none at 3 x 10 MB.
 _LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+_DIGEST = 16  # hexadecimal characters
 
 
-def compose_document(app: str, releases: Sequence[Release], naming: Naming) -> dict[str, Any]:
-    """The Compose file that holds these releases side by side."""
+def compose_document(
+    app: str, releases: Sequence[Release], companions: Mapping[str, Release], naming: Naming
+) -> dict[str, Any]:
+    """The Compose file that holds these releases side by side.
+
+    `companions` names the release that each companion is defined by.
+    """
     services = {
-        placement.name: _service(release, placement, naming)
+        placement.name: _released(release, placement, naming)
         for release in releases
         for placement in release.placements
     }
-    document: dict[str, Any] = {
+    for name, release in companions.items():
+        service = release.spec.service(name)
+        document = _companion(release, service, naming)
+        services |= dict.fromkeys(companion_names(service), document)
+    specs = [release.spec for release in (*releases, *companions.values())]
+    used = sorted({key for service in services.values() for key in service["networks"]})
+    document = {
         "name": naming.project(app),
         "services": services,
-        "networks": {NETWORK_KEY: {"external": True, "name": naming.network(app)}},
+        "networks": {key: _network(app, key, specs, naming) for key in used},
     }
-    volumes = {name for release in releases for name in volume_sources(release)}
-    if volumes:
-        labels = {LABEL_INSTANCE: naming.prefix, LABEL_APP: app}
-        document["volumes"] = {
-            name: {"name": naming.volume(app, name), "labels": labels} for name in sorted(volumes)
-        }
-    return document
+    volumes = _volumes(app, services, specs, naming)
+    return {**document, "volumes": volumes} if volumes else document
+
+
+def companion_digests(spec: App, images: Mapping[str, Image], naming: Naming) -> dict[str, str]:
+    """What each companion is made of, secrets included, by its name in the file."""
+    return {
+        service.name: _digest(spec, service, images[service.name], naming)
+        for service in spec.companions()
+        if service.name in images
+    }
 
 
 def secret_environment(releases: Sequence[Release]) -> dict[str, str]:
@@ -59,58 +94,155 @@ def secret_variables(release: int, service: Service) -> dict[str, str]:
     return {key: f"{stem}_{number}" for number, key in enumerate(keys, start=1)}
 
 
-def volume_sources(release: Release) -> set[str]:
-    """The named volumes a release uses, by their names inside the app."""
+def file_name(file: File) -> str:
+    """What a config or secret is called on disk: other content, another name."""
+    what = f"{file.mode:o} {file.uid} {file.gid}\n{file.content.value}"
+    return hashlib.sha256(what.encode()).hexdigest()[: 2 * _DIGEST]
+
+
+def project_files(services: Sequence[Service]) -> dict[str, File]:
+    """The configs and secrets of the services, by the names they have on disk."""
+    return {file_name(file): file for service in services for file in service.files}
+
+
+def volume_sources(spec: App) -> set[str]:
+    """The named volumes an app uses, by their names inside the app."""
+    return {m.source for s in spec.services for m in s.mounts if m.kind == "volume"}
+
+
+def _volumes(
+    app: str, services: Mapping[str, Any], specs: Sequence[App], naming: Naming
+) -> dict[str, Any]:
+    used = {m["source"] for s in services.values() for m in s["volumes"] if m["type"] == "volume"}
+    external = {v.name: v.external for spec in specs for v in spec.volumes if v.external}
+    labels = {LABEL_INSTANCE: naming.prefix, LABEL_APP: app}
     return {
-        mount.source
-        for service in release.spec.services
-        for mount in service.mounts
-        if mount.kind == "volume"
+        name: {"external": True, "name": _escaped(external[name])}
+        if name in external
+        else {"name": naming.volume(app, name), "labels": labels}
+        for name in sorted(used)
     }
 
 
-def _service(release: Release, placement: Placement, naming: Naming) -> dict[str, Any]:
+def _network(app: str, key: str, specs: Sequence[App], naming: Naming) -> dict[str, Any]:
+    external = {n.name: n.external for spec in specs for n in spec.networks if n.external}
+    return {"external": True, "name": external.get(key) or naming.network(app, key)}
+
+
+def _released(release: Release, placement: Placement, naming: Naming) -> dict[str, Any]:
     service = release.spec.service(placement.service)
-    options = _escaped(service.options)
+    document = _service(release.spec, service, release.images[service.name])
+    attachments = release.spec.attachments(service)
+    networks: dict[str, Any] = {a.network: {} for a in attachments if a.network != DEFAULT_NETWORK}
     return {
-        "restart": "unless-stopped",
-        "logging": _LOGGING,
-        **options,
-        "image": release.images[service.name].run,
-        "pull_policy": "never",  # the rollout has pulled exactly these bytes already
-        "environment": _environment(release, service),
-        "networks": {NETWORK_KEY: {"ipv4_address": placement.address}},
-        "volumes": [_mount(mount) for mount in service.mounts],
-        "ports": [_port(port) for port in service.ports],
-        "stop_grace_period": _seconds(service.stop_grace),
+        **document,
+        "environment": _environment(release.number, service),
+        "networks": {DEFAULT_NETWORK: {"ipv4_address": placement.address}, **networks},
         "labels": {
-            **options.get("labels", {}),
-            LABEL_INSTANCE: naming.prefix,
-            LABEL_APP: release.app,
+            **document["labels"],
+            **_labels(release.app, service, naming),
             LABEL_RELEASE: str(release.number),
-            LABEL_SERVICE: service.name,
         },
     }
 
 
-def _environment(release: Release, service: Service) -> dict[str, str]:
-    variables = secret_variables(release.number, service)
+def _companion(release: Release, service: Service, naming: Naming) -> dict[str, Any]:
+    image = release.images[service.name]
+    document = _companion_base(release.spec, service, image, naming)
+    labels = {
+        **document["labels"],
+        LABEL_CONFIG: _digest(release.spec, service, image, naming),
+    }
+    return {
+        **document,
+        "environment": _environment(release.number, service),
+        "labels": labels,
+    }
+
+
+def _companion_base(spec: App, service: Service, image: Image, naming: Naming) -> dict[str, Any]:
+    document = _service(spec, service, image)
+    siblings = {name for name in spec.own_networks() if name.startswith("_")}
+    networks: dict[str, Any] = {}
+    for attachment in spec.attachments(service):
+        aliases = _aliases(service, attachment)
+        networks[attachment.network] = {"aliases": list(aliases)} if aliases else {}
+        if sibling_network(attachment.network) in siblings:
+            networks[sibling_network(attachment.network)] = {}
+    labels = {**document["labels"], **_labels(spec.name, service, naming)}
+    return {**document, "networks": networks, "labels": labels}
+
+
+def _aliases(service: Service, attachment: Attachment) -> tuple[str, ...]:
+    """Replicas are Compose services of their own: together they answer to the file's name."""
+    return attachment.aliases if service.replicas == 1 else (service.name, *attachment.aliases)
+
+
+def _digest(spec: App, service: Service, image: Image, naming: Naming) -> str:
+    document = _companion_base(spec, service, image, naming)
+    values = {key: value.value for key, value in service.environment.items()}
+    text = json.dumps([document, values], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]
+
+
+def _labels(app: str, service: Service, naming: Naming) -> dict[str, str]:
+    return {LABEL_INSTANCE: naming.prefix, LABEL_APP: app, LABEL_SERVICE: service.name}
+
+
+def _service(spec: App, service: Service, image: Image) -> dict[str, Any]:
+    """What every kind of service has; environment, networks and cove's labels are still to come."""
+    options = _escaped(service.options)
+    task = service.name in {task.name for task in spec.tasks()}
+    files = [_file(file) for file in service.files]
+    return {
+        "restart": "no" if task else "unless-stopped",
+        "logging": _LOGGING,
+        **options,
+        "image": image.run,
+        "pull_policy": "never",  # the rollout has pulled exactly these bytes already
+        "volumes": [*(_mount(mount) for mount in service.mounts), *files],
+        "ports": [_port(port) for port in service.ports],
+        "stop_grace_period": _seconds(service.stop_grace),
+        "labels": {k: v for k, v in options.get("labels", {}).items() if not _is_own(k)},
+    }
+
+
+def _is_own(label: str) -> bool:
+    """No file may pass for cove; the reader of files has refused these before."""
+    return label.startswith("cove.")
+
+
+def _environment(release: int, service: Service) -> dict[str, str]:
+    variables = secret_variables(release, service)
     return {
         key: "${" + variables[key] + "}" if value.sensitive else _escaped(value.value)
         for key, value in service.environment.items()
     }
 
 
+def _file(file: File) -> dict[str, Any]:
+    return {
+        "type": "bind",
+        "source": f"./{FILES_DIR}/{file_name(file)}",
+        "target": _escaped(file.target),
+        "read_only": True,
+        "bind": {"create_host_path": False},
+    }
+
+
 def _mount(mount: Mount) -> dict[str, Any]:
+    target = _escaped(mount.target)
     if mount.kind == "tmpfs":
         size = {"tmpfs": {"size": mount.tmpfs_size}} if mount.tmpfs_size else {}
-        return {"type": "tmpfs", "target": _escaped(mount.target), **size}
-    return {
-        "type": "volume",
-        "source": mount.source,
-        "target": _escaped(mount.target),
+        return {"type": "tmpfs", "target": target, **size}
+    document = {
+        "type": mount.kind,
+        "source": _escaped(mount.source),
+        "target": target,
         "read_only": mount.read_only,
     }
+    bind = {"bind": {"create_host_path": mount.create}} if mount.kind == "bind" else {}
+    return {**document, **bind}
 
 
 def _port(port: PublishedPort) -> dict[str, Any]:

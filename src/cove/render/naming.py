@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from cove.model.app import DEFAULT_NETWORK
+
 LABEL_INSTANCE = "cove.instance"
 LABEL_APP = "cove.app"
 LABEL_RELEASE = "cove.release"
 LABEL_SERVICE = "cove.service"
+LABEL_CONFIG = "cove.config"  # what a companion was made of; it is replaced when that changes
+LABEL_NETWORK = "cove.network"
 
 
 class Naming(Struct, frozen=True):
@@ -23,9 +27,10 @@ class Naming(Struct, frozen=True):
         """The app's Compose project."""
         return f"{self.prefix}-{app}"
 
-    def network(self, app: str) -> str:
-        """The app's bridge network."""
-        return f"{self.prefix}-{app}"
+    def network(self, app: str, name: str = DEFAULT_NETWORK) -> str:
+        """One of the app's bridge networks."""
+        base = f"{self.prefix}-{app}"
+        return base if name == DEFAULT_NETWORK else f"{base}_{name}"
 
     def volume(self, app: str, name: str) -> str:
         """A volume of the app, as Compose itself would name it."""

@@ -5,54 +5,59 @@ from __future__ import annotations
 import asyncio
 
 from cove.errors import CoveError
-from cove.model.release import Release
+from cove.model.app import in_order
+from cove.model.release import Placement, Release
 from cove.planning import operations as op
+from cove.planning.steps import companions_of
 from cove.ports import ContainerFacts
-from cove.render.compose import secret_environment
 from cove.rollout.readiness import await_ready
 from cove.rollout.work import Work
 
 
 async def prepare_network(step: op.PrepareNetwork, work: Work) -> None:
-    """The app's private network exists."""
-    await work.platform.engine.ensure_network(work.app, step.subnet)
+    """The network exists."""
+    await work.platform.engine.ensure_network(
+        work.app, step.subnet, step.name, internal=step.internal
+    )
 
 
 async def undo_prepare_network(step: op.PrepareNetwork, work: Work) -> None:
     """A network this rollout made goes again."""
     if step.created:
-        await work.platform.engine.remove_network(work.app)
+        await work.platform.engine.remove_network(work.app, step.name)
 
 
 async def write_project(step: op.WriteProject, work: Work) -> None:
     """The Compose file holds the releases of the step."""
-    await work.write_project(step.releases)
+    await work.write_project(step.releases, step.companions)
 
 
 async def undo_write_project(step: op.WriteProject, work: Work) -> None:
     """The Compose file is what it was."""
     if step.before:
-        await work.write_project(step.before)
+        await work.write_project(step.before, step.companions, tidy=True)
     else:
         await work.platform.composer.discard(work.app)
 
 
 async def start(step: op.StartRelease, work: Work) -> None:
-    """Compose creates and starts the release's services and touches nothing else."""
+    """Compose creates and starts the release's services and touches nothing else.
+
+    Those that others of the release depend on start first, and are waited for.
+    """
     release = work.release(step.release)
-    names = [placement.name for placement in release.placements]
-    await work.platform.composer.up(work.app, names, _environment(work, release))
+    env = work.environment([release.number], {})
+    waves = _waves(release)
+    for wave in waves:
+        await work.platform.composer.up(work.app, [p.name for p in wave], env)
+        if wave is not waves[-1]:
+            await await_ready(work, release, 0, wave)
 
 
 async def undo_start(step: op.StartRelease, work: Work) -> None:
-    """The release's containers are gone, with the volumes that came into being with them.
-
-    A volume of that name which cove did not make holds somebody's data, and stays.
-    """
+    """The release's containers are gone, with the volumes that came into being with them."""
     await _remove(work, await work.containers(step.release))
-    made = {work.naming.volume(work.app, name) for name in step.new_volumes}
-    for name in sorted(made.intersection(await work.platform.engine.volumes(work.app))):
-        await work.platform.engine.remove_volume(name)
+    await work.remove_volumes(step.new_volumes)
 
 
 async def ready(step: op.AwaitReady, work: Work) -> None:
@@ -84,23 +89,51 @@ async def undo_start_stopped(step: op.StartStopped, work: Work) -> None:
 
 
 async def retire(step: op.RetireRelease, work: Work) -> None:
-    """A superseded release leaves: containers, its part of the project, its addresses."""
+    """A superseded release leaves: containers, its part of the project, its addresses.
+
+    So do companions and networks that the live release knows no more.
+    """
     release = work.release(step.release)
     found = await work.containers(step.release)
     await _stop(work, release, found)
     await _remove(work, found)
     record = work.platform.store.app(work.app)
     if record is not None and record.live:
-        await work.write_project((record.live,))
         live = work.release(record.live)
+        await remove_strangers(work, live)
+        await work.write_project((record.live,), companions_of(live), tidy=True)
+        await remove_networks(work, live)
         work.platform.store.keep_addresses(work.app, [p.address for p in live.placements])
 
 
+async def remove_strangers(work: Work, live: Release) -> None:
+    """Companions that the live release has no more are stopped and removed."""
+    known = live.companions()
+    for facts in await work.platform.engine.containers(work.app):
+        if not facts.release and facts.service not in known:
+            await _stop_one(work, facts, _graces(work).get(facts.role, 10.0))
+            await work.platform.engine.remove(facts.id)
+
+
+async def remove_networks(work: Work, live: Release) -> None:
+    """Networks that the live release uses no more go."""
+    wanted = live.spec.own_networks()
+    for name in sorted(await work.platform.engine.networks(work.app)):
+        if name not in wanted:
+            await work.platform.engine.remove_network(work.app, name)
+
+
 async def remove_containers(step: op.RemoveContainers, work: Work) -> None:
-    """No container of the app is left, of whatever release."""
+    """No container of the app is left: releases end first, then companions, the needed last."""
     found = await work.platform.engine.containers(work.app)
     graces = _graces(work)
-    await asyncio.gather(*(_stop_one(work, c, graces.get(c.release, 10.0)) for c in found))
+    record = work.platform.store.app(work.app)
+    live = work.release(record.live) if record and record.live else None
+    order = [s.name for s in reversed(live.spec.companions())] if live else []
+    places = {name: place for place, name in enumerate(order, start=1)}
+    for place in range(len(order) + 1):
+        now = [c for c in found if (0 if c.release else places.get(c.role, 0)) == place]
+        await asyncio.gather(*(_stop_one(work, c, graces.get(c.role, 10.0)) for c in now))
     await _remove(work, found)
 
 
@@ -111,8 +144,9 @@ async def remove_volumes(step: op.RemoveVolumes, work: Work) -> None:
 
 
 async def remove_network(step: op.RemoveNetwork, work: Work) -> None:
-    """The app's network is gone."""
-    await work.platform.engine.remove_network(work.app)
+    """The app's networks are gone."""
+    for name in sorted(await work.platform.engine.networks(work.app)):
+        await work.platform.engine.remove_network(work.app, name)
 
 
 async def forget(step: op.ForgetApp, work: Work) -> None:
@@ -167,18 +201,23 @@ async def _untag(work: Work, release: Release, needed: set[str]) -> None:
                 work.emit("notice", text=f"{reference} stays: {error.message}")
 
 
-def _environment(work: Work, release: Release) -> dict[str, str]:
-    """Compose interpolates the whole file, so the release that serves now needs its values too."""
-    record = work.platform.store.app(work.app)
-    serving = work.platform.store.release(work.app, record.live) if record and record.live else None
-    return secret_environment([release, serving] if serving else [release])
+def _waves(release: Release) -> list[tuple[Placement, ...]]:
+    """The replicas in groups, each after those that its services depend on."""
+    depth: dict[str, int] = {}
+    for service in in_order(release.spec.released()):
+        needs = [depth[d.service] for d in service.depends_on if d.service in depth]
+        depth[service.name] = max(needs, default=-1) + 1
+    numbers = sorted(set(depth.values()))
+    return [tuple(p for p in release.placements if depth[p.service] == n) for n in numbers]
 
 
-def _graces(work: Work) -> dict[int, float]:
-    return {
-        release.number: max(s.stop_grace for s in release.spec.services)
-        for release in work.platform.store.releases(work.app)
-    }
+def _graces(work: Work) -> dict[str, float]:
+    """The longest grace that any release gives each service, by its name in the file."""
+    found: dict[str, float] = {}
+    for release in work.platform.store.releases(work.app):
+        for service in release.spec.services:
+            found[service.name] = max(service.stop_grace, found.get(service.name, 0.0))
+    return found
 
 
 async def _start_kept(work: Work, number: int) -> None:

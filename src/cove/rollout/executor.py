@@ -16,7 +16,7 @@ from cove.errors import Cancelled, CoveError, PlatformError
 from cove.model.events import EventKind, Rollout
 from cove.planning import operations as op
 from cove.ports import Step
-from cove.rollout import containers, traffic
+from cove.rollout import companions, containers, traffic
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ Progressed = Literal["started", "done", "undone"]
 DO: dict[type[op.Operation], Act] = {
     op.PrepareNetwork: containers.prepare_network,
     op.WriteProject: containers.write_project,
+    op.ConvergeService: companions.converge,
+    op.RunTask: companions.run_task,
     op.StartRelease: containers.start,
     op.AwaitReady: containers.ready,
     op.SwitchRoutes: traffic.switch,
@@ -34,6 +36,7 @@ DO: dict[type[op.Operation], Act] = {
     op.Drain: traffic.drain,
     op.ReleaseHold: traffic.release_hold,
     op.StopRelease: containers.stop,
+    op.StopCompanions: companions.stop,
     op.Confirm: containers.confirm,
     op.RetireRelease: containers.retire,
     op.PruneImages: containers.prune,
@@ -50,6 +53,8 @@ DO: dict[type[op.Operation], Act] = {
 UNDO: dict[type[op.Operation], Act] = {
     op.PrepareNetwork: containers.undo_prepare_network,
     op.WriteProject: containers.undo_write_project,
+    op.ConvergeService: companions.undo_converge,
+    op.RunTask: companions.undo_run_task,
     op.StartRelease: containers.undo_start,
     op.SwitchRoutes: traffic.undo_switch,
     op.HoldRequests: traffic.undo_hold,

@@ -17,7 +17,14 @@ async def resolve_images(app: App, work: Work) -> dict[str, Image]:
 
     Raises Refused (`image-missing`, `image-login`, `image-platform`, `registry-down`).
     """
-    return {service.name: await _resolve(service, work) for service in app.services}
+    found: dict[tuple[str, str, object], Image] = {}
+    images = {}
+    for service in app.services:  # a web service and its worker often share one
+        key = (service.image, service.pull_policy, service.options.get("platform"))
+        if key not in found:
+            found[key] = await _resolve(service, work)
+        images[service.name] = found[key]
+    return images
 
 
 async def local_images(app: App, engine: Engine) -> tuple[dict[str, Image], list[str]]:

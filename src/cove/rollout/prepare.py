@@ -18,10 +18,11 @@ from cove.model.events import Rollout
 from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
-from cove.planning.planner import needs_hold, plan_rollout
+from cove.planning.planner import needs_gap, plan_rollout
 from cove.planning.resolve import carry_volumes, check_certificates, resolve
 from cove.planning.text import title
 from cove.ports import AppRecord, Store
+from cove.render.compose import companion_digests
 from cove.rollout import preflight
 from cove.rollout.images import resolve_images
 from cove.rollout.work import Work, observe
@@ -65,7 +66,8 @@ def read(request: DeployRequest, store: Store) -> Candidate:
         if record is None or not record.live or record.stopped:
             error.exit_code = EXIT_FAILED  # nothing serves that could have been kept
         raise
-    why = request.why or f"deploy of {spec.services[0].image}"
+    leading = (*spec.released(), *spec.services)[0]
+    why = request.why or f"deploy of {leading.image}"
     return Candidate(spec=spec, why=why, source=request.origin)
 
 
@@ -110,20 +112,23 @@ async def prepare(
     spec = resolve(candidate.spec, images)
     taken = await work.platform.engine.subnets()
     record = work.platform.store.reserve_subnet(spec.name, candidate.source, taken)
-    observed = await observe(record, work.platform, work.naming)
+    subnets = work.platform.store.reserve_networks(spec.name, spec.own_networks(), taken)
+    observed = await observe(record, work.platform, work.naming, subnets)
     if observed.live is not None:
         carry_volumes(spec, observed.live.spec)
     preflight.check_memory(spec, observed, work)
     preflight.check_host_ports(spec, observed, work)
+    digests = companion_digests(spec, images, work.naming)
     release, hold = work.platform.store.create_release(
         rollout,
         spec=spec,
         images=images,
         why=candidate.why,
         source=candidate.source,
-        hold=needs_hold(spec, observed),
+        hold=needs_gap(spec, images, observed, digests),
     )
-    plan = with_neighbours(plan_rollout(release, observed, hold), spec, work.platform.store)
+    plan = plan_rollout(release, observed, hold, digests)
+    plan = with_neighbours(plan, spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
 

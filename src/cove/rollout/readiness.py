@@ -25,13 +25,18 @@ _MEGABYTE = 1 << 20
 _KILLED = 137  # 128 + SIGKILL
 
 
-async def await_ready(work: Work, release: Release, settle: float) -> None:
-    """Returns once every replica is ready and at least `settle` seconds old.
+async def await_ready(
+    work: Work, release: Release, settle: float, only: Sequence[Placement] | None = None
+) -> None:
+    """Returns once every replica, or `only` these, is ready and at least `settle` seconds old.
 
     Raises RolloutFailed (`exited`, `oom`, `unhealthy`, `not-ready`) with the last log lines of
     the first replica that failed.
     """
-    waits = [asyncio.create_task(_Wait(work, release, p, settle).run()) for p in release.placements]
+    placements = release.placements if only is None else only
+    waits = [asyncio.create_task(_Wait(work, release, p, settle).run()) for p in placements]
+    if not waits:
+        return
     try:
         done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -50,10 +55,10 @@ async def check_alive(work: Work, release: Release) -> None:
         if facts is None:
             raise RolloutFailed(f"the container of {placement.name} is gone", code="exited")
         if _ended(facts):
-            raise await ended(work, placement, facts)
+            raise await ended(work, placement.name, facts)
 
 
-async def ended(work: Work, placement: Placement, facts: ContainerFacts) -> CoveError:
+async def ended(work: Work, name: str, facts: ContainerFacts) -> CoveError:
     """The error that tells how a container ended."""
     exits = await work.platform.engine.exits([facts.id], facts.started_at - 3600)
     code = exits[0].code if exits else facts.exit_code
@@ -66,12 +71,12 @@ async def ended(work: Work, placement: Placement, facts: ContainerFacts) -> Cove
             f" (its limit is {facts.memory_limit // _MEGABYTE} MB)" if facts.memory_limit else ""
         )
         return RolloutFailed(
-            f"{placement.name} ran out of memory{limit} and was killed",
+            f"{name} ran out of memory{limit} and was killed",
             code="oom",
             hint="raise `mem_limit`, or make the app need less at start",
             log=log,
         )
-    reason = facts.error or f"{placement.name} exited with code {code}"
+    reason = facts.error or f"{name} exited with code {code}"
     return RolloutFailed(reason, code="exited", hint="its last log lines say why", log=log)
 
 
@@ -118,7 +123,7 @@ class _Wait:
         else:
             raise RolloutFailed(f"the container of {self.placement.name} is gone", code="exited")
         if _ended(facts):
-            raise await ended(self.work, self.placement, facts)
+            raise await ended(self.work, self.placement.name, facts)
         if facts.health == "unhealthy":
             log = await self.work.platform.engine.tail(facts.id, LOG_LINES)
             message = f"{self.placement.name} says by its own HEALTHCHECK that it is unhealthy"

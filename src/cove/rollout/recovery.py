@@ -6,19 +6,23 @@ Imported by the agent, which calls it before it accepts anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
 from cove.errors import CoveError, RolloutFailed
 from cove.model.events import Outcome
+from cove.model.release import Release
 from cove.planning import operations as op
-from cove.ports import AppRecord, Journal
-from cove.rollout import containers, traffic
+from cove.planning.steps import companions_of
+from cove.ports import AppRecord, Journal, Sighting
+from cove.rollout import companions, containers, traffic
 from cove.rollout.executor import Executor
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
+_KEPT = frozenset({"always", "unless-stopped"})
 
 
 async def recover(rollouts: Rollouts) -> None:
@@ -111,9 +115,25 @@ async def _restore(record: AppRecord, work: Work) -> None:
         await work.platform.proxy.withdraw(record.name)
         if record.live:
             await containers.stop(op.StopRelease(release=record.live), work)
+            await companions.stop(op.StopCompanions(release=record.live), work)
         return
     await _revive(record, work)
     await traffic.publish(work, work.release(record.live))
+
+
+def lost(release: Release, seen: Sequence[Sighting]) -> list[str]:
+    """What is wrong with a release that shall run: containers that are gone or were stopped.
+
+    One that ended although Docker shall keep it running was stopped by hand. What the file lets
+    end may rest.
+    """
+    states = {one.service: one.state for one in seen if one.release in (0, release.number)}
+    tasks = {task.name for task in release.spec.tasks()}
+    services = {p.name: release.spec.service(p.service) for p in release.placements}
+    services |= {n: s for n, s in release.companions().items() if s.name not in tasks}
+    gone = [f"{name} is gone" for name in services if name not in states]
+    kept = [n for n, s in services.items() if s.options.get("restart", "always") in _KEPT]
+    return gone + [f"{n} was stopped" for n in kept if states.get(n) in ("exited", "created")]
 
 
 async def sweep(app: str, rollouts: Rollouts) -> None:
@@ -124,16 +144,25 @@ async def sweep(app: str, rollouts: Rollouts) -> None:
 
 
 async def _sweep(record: AppRecord, work: Work) -> None:
+    live = work.release(record.live) if record.live else None
+    known = {*(p.name for p in live.placements), *live.companions()} if live else set()
     for facts in await work.platform.engine.containers(record.name):
-        if facts.release != record.live:
+        if facts.service not in known:
             _log.warning("removing %s, left over from release %s", facts.name, facts.release)
             await work.platform.engine.remove(facts.id)
 
 
 async def _revive(record: AppRecord, work: Work) -> None:
     release = work.release(record.live)
-    await work.platform.engine.ensure_network(record.name, record.subnet)
-    await work.write_project((record.live,))
+    subnets = work.platform.store.reserve_networks(
+        record.name, release.spec.own_networks(), await work.platform.engine.subnets()
+    )
+    for name, internal in release.spec.own_networks().items():
+        await work.platform.engine.ensure_network(
+            record.name, subnets[name], name, internal=internal
+        )
+    await work.write_project((record.live,), companions_of(release), tidy=True)
+    await companions.revive(work, release)
     found = {facts.service: facts for facts in await work.containers(record.live)}
     if any(placement.name not in found for placement in release.placements):
         await containers.start(op.StartRelease(release=record.live), work)

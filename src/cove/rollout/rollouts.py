@@ -32,16 +32,11 @@ from cove.model.events import Outcome, Rollout, RolloutKind
 from cove.model.release import Release
 from cove.model.requests import DeployRequest, PlanView
 from cove.planning import operations as op
+from cove.planning.acts import plan_remove, plan_start, plan_stop
 from cove.planning.observed import Observed
-from cove.planning.planner import (
-    KEEP_RELEASES,
-    needs_hold,
-    plan_remove,
-    plan_rollout,
-    plan_start,
-    plan_stop,
-)
+from cove.planning.planner import KEEP_RELEASES, needs_gap, plan_rollout
 from cove.ports import AppRecord, Platform
+from cove.render.compose import companion_digests
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 from cove.rollout import prepare
@@ -94,8 +89,10 @@ class Rollouts:
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
-        hold = {s.name: "" for s in release.spec.routed()}
-        plan = plan_rollout(release, observed, hold if needs_hold(release.spec, observed) else {})
+        digests = companion_digests(release.spec, images, self.naming)
+        gap = needs_gap(release.spec, images, observed, digests)
+        hold = {s.name: "" for s in release.spec.routed()} if gap else {}
+        plan = plan_rollout(release, observed, hold, digests)
         plan = prepare.with_neighbours(plan, release.spec, self.platform.store)
         return PlanView(
             app=name,
@@ -126,7 +123,8 @@ class Rollouts:
     def start(self, app: str, by: str) -> Rollout:
         """Starts a stopped app as it was."""
         live = self._live(app)
-        return self._planned(app, "start", by, lambda observed: plan_start(live, observed))
+        digests = companion_digests(live.spec, live.images, self.naming)
+        return self._planned(app, "start", by, lambda observed: plan_start(live, observed, digests))
 
     def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
         """Removes an app; its volumes only when asked."""
@@ -361,8 +359,8 @@ class Rollouts:
         return Observed(
             live=None,
             stopped=False,
-            subnet="of its own",
-            network=False,
+            subnets={},
+            networks=frozenset(),
             volumes=frozenset(),
             containers=(),
         )

@@ -13,6 +13,7 @@ from cove.model.release import Release
 from cove.planning import operations as op
 from cove.render.traefik import HOLD_LONGEST_PAUSE, routes_held, routes_to
 from cove.rollout.readiness import check_alive
+from cove.rollout.siblings import introduce
 from cove.rollout.work import Work
 
 PREFIX_LENGTH = 26  # of every app's network
@@ -44,7 +45,8 @@ async def undo_switch(step: op.SwitchRoutes, work: Work) -> None:
 
 
 async def publish(work: Work, release: Release) -> None:
-    """Leads the app's routes to a release."""
+    """Leads the app's routes to a release, and its siblings too."""
+    await introduce(work, release)
     if not release.spec.routes:
         await work.platform.proxy.withdraw(work.app)
         return
@@ -155,9 +157,11 @@ def local_domains(release: Release) -> list[str]:
 async def _publish_hold(
     work: Work, release: Release, hold: Mapping[str, str], candidate: Release | None = None
 ) -> None:
-    seconds = _HOLD_MARGIN + max(
-        s.rollout.drain + s.stop_grace + s.rollout.timeout for s in release.spec.services
-    )
+    released = [s.rollout.drain + s.stop_grace for s in release.spec.released()]
+    ready = [s.rollout.timeout for s in (candidate or release).spec.released()]
+    # Companions that the candidate needs are replaced one after another.
+    needed = [s.stop_grace + s.rollout.timeout for s in (candidate or release).spec.needed()]
+    seconds = _HOLD_MARGIN + max(released, default=0) + max(ready, default=0) + sum(needed)
     routes = routes_held(release, hold, seconds, work.proxy, candidate)
     await work.platform.proxy.publish(work.app, routes)
 

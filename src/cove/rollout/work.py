@@ -5,16 +5,17 @@ Imported inside `cove.rollout` and by the agent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from cove.errors import PlatformError
+from cove.model.app import DEFAULT_NETWORK
 from cove.model.events import EventKind
 from cove.model.release import Release
 from cove.planning.observed import Observed
 from cove.ports import AppRecord, ContainerFacts, Platform
-from cove.render.compose import compose_document
+from cove.render.compose import compose_document, project_files, secret_environment
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 
@@ -51,24 +52,60 @@ class Work:
         every = await self.platform.engine.containers(self.app)
         return tuple(facts for facts in every if facts.release == number)
 
-    async def write_project(self, numbers: tuple[int, ...]) -> None:
-        """Makes the app's Compose file hold exactly these releases."""
+    async def companion(self, service: str) -> tuple[ContainerFacts, ...]:
+        """The containers of a companion, by its name in the file."""
+        every = await self.platform.engine.containers(self.app)
+        return tuple(facts for facts in every if not facts.release and facts.role == service)
+
+    async def write_project(
+        self, numbers: tuple[int, ...], companions: Mapping[str, int], *, tidy: bool = False
+    ) -> None:
+        """Makes the app's Compose file hold exactly these releases, and its companions.
+
+        `companions` names the release that defines each. `tidy` deletes configs and secrets that
+        nothing in the file mounts; a container that is still to be replaced may need them.
+        """
         releases = [self.release(number) for number in numbers]
-        document = compose_document(self.app, releases, self.naming)
-        await self.platform.composer.write(self.app, document)
+        defined = {name: self.release(number) for name, number in companions.items()}
+        document = compose_document(self.app, releases, defined, self.naming)
+        services = [s for release in releases for s in release.spec.released()]
+        services += [release.spec.service(name) for name, release in defined.items()]
+        files = project_files(services)
+        await self.platform.composer.write(self.app, document, files, tidy=tidy)
+
+    def environment(self, numbers: Iterable[int], companions: Mapping[str, int]) -> dict[str, str]:
+        """The variables of everything the Compose file may hold: Compose fills in all of it."""
+        record = self.platform.store.app(self.app)
+        serving = {record.live} if record and record.live else set()
+        wanted = sorted({*numbers, *companions.values(), *serving})
+        return secret_environment([self.release(number) for number in wanted])
+
+    async def remove_volumes(self, names: Iterable[str]) -> None:
+        """Deletes volumes that came into being with what is taken back.
+
+        A volume of that name which cove did not make holds somebody's data, and stays.
+        """
+        made = {self.naming.volume(self.app, name) for name in names}
+        for name in sorted(made.intersection(await self.platform.engine.volumes(self.app))):
+            await self.platform.engine.remove_volume(name)
 
 
-async def observe(record: AppRecord, platform: Platform, naming: Naming) -> Observed:
-    """A snapshot of what the app runs now."""
+async def observe(
+    record: AppRecord,
+    platform: Platform,
+    naming: Naming,
+    subnets: Mapping[str, str] | None = None,
+) -> Observed:
+    """A snapshot of what the app runs now. `subnets` are its networks' ranges, where known."""
     containers = await platform.engine.containers(record.name)
     volumes = await platform.engine.volumes(record.name)
-    network = await platform.engine.has_network(record.name)
+    networks = await platform.engine.networks(record.name)
     prefix = naming.volume(record.name, "")
     return Observed(
         live=platform.store.release(record.name, record.live) if record.live else None,
         stopped=record.stopped,
-        subnet=record.subnet,
-        network=network,
+        subnets=dict(subnets or {DEFAULT_NETWORK: record.subnet}),
+        networks=networks,
         volumes=frozenset(v.removeprefix(prefix) for v in volumes),
         containers=containers,
     )

@@ -38,7 +38,7 @@ def test_compose_reads_every_text_as_it_was_meant(tmp_path: Path) -> None:
         images={"x": Image(reference="a/b", run="a/b", id="i")},
         placements=(Placement(service="x", replica=1, name="x-r1", address="192.0.2.2"),),
     )
-    service = read_back(text_of(compose_document("x", [release], Naming("cove"))), tmp_path)
+    service = read_back(text_of(compose_document("x", [release], {}, Naming("cove"))), tmp_path)
     assert service["environment"] == escaped
     assert service["command"] == list(escaped.values())
     assert service["labels"]["1e3"] == "1e3"

@@ -92,23 +92,22 @@ def test_release_records_its_circumstances():
     store.close()
 
 
-def test_every_replica_of_every_service_is_placed(store):
-    """Routed or not, each replica has a name and an address outside Docker's dynamic half."""
+def test_every_replica_of_a_released_service_is_placed(store):
+    """Each has a name and an address outside Docker's dynamic half; companions need none."""
     release, _ = create(store, begin(store), RICH)
     assert release.placements == (
         Placement(service="web", replica=1, name="web-r1-1", address="10.201.0.2"),
         Placement(service="web", replica=2, name="web-r1-2", address="10.201.0.3"),
-        Placement(service="worker", replica=1, name="worker-r1", address="10.201.0.4"),
     )
 
 
 def test_hold_names_one_address_per_routed_service(store):
     """With a hold each routed service has one more address, in use from then on."""
     _, hold = create(store, begin(store), RICH, hold=True)
-    assert hold == {"web": "10.201.0.5"}
+    assert hold == {"web": "10.201.0.4"}
     store.close_rollout(store.rollouts()[0], "kept")
     later, _ = create(store, begin(store))
-    assert later.placements[0].address == "10.201.0.6"
+    assert later.placements[0].address == "10.201.0.5"
 
 
 def test_numbers_are_never_used_twice(store):

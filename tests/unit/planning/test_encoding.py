@@ -14,6 +14,12 @@ seconds = st.floats(0, 10**6)
 texts = st.text(max_size=20)
 BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "cause": texts,
+    "name": texts,
+    "service": texts,
+    "internal": st.booleans(),
+    "resting": st.booleans(),
+    "restart": st.booleans(),
+    "companions": st.dictionaries(texts, numbers, max_size=3),
     "subnet": texts,
     "created": st.booleans(),
     "stopped": st.booleans(),

@@ -4,10 +4,11 @@ from typing import TypeVar
 
 from cove.model.app import PublishedPort
 from cove.planning import operations as op
-from cove.planning.planner import needs_hold, plan_remove, plan_rollout, plan_start, plan_stop
+from cove.planning.acts import plan_remove, plan_start, plan_stop
+from cove.planning.planner import needs_gap, plan_rollout
 from cove.planning.text import render
 
-from support.releases import DATA, SLOW, app, observed, release, route, web
+from support.releases import DATA, SLOW, SUBNET, app, observed, release, route, web
 
 Kind = TypeVar("Kind", bound=op.Operation)
 BOTH = " 1  write the project with releases 1 and 2 because"
@@ -36,7 +37,7 @@ def test_first_deploy():
     """An app that nothing is known of gets its network, and its routes once it is ready."""
     plan = plan_rollout(release(), observed(), {})
     assert lines(plan) == [
-        f" 1  create the network {observed().subnet} because every app has a private network",
+        f" 1  create the network {SUBNET} because every app has a private network",
         " 2  write the project with release 1 because deploy of acme/shop:1",
         " 3  start release 1 because nothing serves yet",
         " 4  wait until release 1 is ready because only a release that answers may serve",
@@ -95,17 +96,20 @@ def test_who_needs_a_hold():
     """A shared volume or host port stops first, but only where something serves."""
     volume, port = web(mounts=(DATA,)), web(ports=(PublishedPort(published=25, target=25),))
     serving = observed(release(1))
-    assert not needs_hold(app(), serving)
-    assert needs_hold(app(volume), serving)
-    assert needs_hold(app(port), serving)
-    assert needs_hold(app(web(name="a"), web(name="b", mounts=(DATA,))), serving)
-    assert not needs_hold(app(volume), observed())
-    assert not needs_hold(app(volume), observed(release(1), stopped=True))
+    assert not needs_gap(app(), {}, serving, {})
+    assert needs_gap(app(volume), {}, serving, {})
+    assert needs_gap(app(port), {}, serving, {})
+    both = (route(service="a"), route(service="b", path="/b"))
+    spec = app(web(name="a"), web(name="b", mounts=(DATA,)), routes=both)
+    assert needs_gap(spec, {}, serving, {})
+    assert not needs_gap(app(volume), {}, observed(), {})
+    assert not needs_gap(app(volume), {}, observed(release(1), stopped=True), {})
 
 
 def test_several_services_take_the_longest_times():
     """One slow service makes the whole app wait."""
-    spec = app(web(), web(name="api", rollout=SLOW), web(name="worker", replicas=3))
+    routes = (route(), route(service="api", path="/api"))
+    spec = app(web(), web(name="api", rollout=SLOW), routes=routes)
     plan = plan_rollout(release(2, spec), observed(release(1, spec)), {})
     assert step(plan, op.AwaitReady).settle == 7
     assert step(plan, op.Drain).limit == 30
@@ -191,9 +195,11 @@ def test_start():
 
 def test_start_without_containers():
     """Containers that are gone are made again, from a project that is written again."""
-    plan = plan_start(release(1), observed(release(1), stopped=True, containers=(), network=False))
+    plan = plan_start(
+        release(1), observed(release(1), stopped=True, containers=(), networks=frozenset())
+    )
     assert titles(plan)[:3] == [
-        f"  create the network {observed().subnet}",
+        f"  create the network {SUBNET}",
         "  write the project with release 1",
         "  start release 1",
     ]
@@ -223,7 +229,7 @@ def test_remove_keeps_data():
         "  drain release 1",
         "  record that it is stopped",
         "  remove its containers",
-        "  remove its network",
+        "  remove its networks",
         "  remove images no release needs",
         "  forget the app",
     ]
@@ -240,7 +246,7 @@ def test_remove_with_volumes():
 def test_remove_of_what_does_not_serve():
     """Nothing is undone where nothing served: it could only be half-removed."""
     stopped = plan_remove("shop", observed(release(1), stopped=True), volumes=False)
-    never = plan_remove("shop", observed(network=True), volumes=False)
+    never = plan_remove("shop", observed(networks=frozenset({"default"})), volumes=False)
     assert stopped.pivot == never.pivot == -1
     assert titles(never)[0] == "  remove its containers"
 

@@ -12,7 +12,7 @@ from cove.render.compose import compose_document, secret_environment
 from cove.render.naming import Naming
 
 from support.fakes import filled
-from support.releases import DATA, app, image, release, web
+from support.releases import DATA, app, image, release, route, web
 
 NAMING = Naming("cove")
 SECRET = EnvValue("hunter2$", sensitive=True)
@@ -20,7 +20,7 @@ SECRET = EnvValue("hunter2$", sensitive=True)
 
 def document(*releases: Release) -> dict[str, Any]:
     """The project's file as Compose reads it, from its text."""
-    text = yaml.safe_dump(compose_document("shop", releases, NAMING))
+    text = yaml.safe_dump(compose_document("shop", releases, {}, NAMING))
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
@@ -42,7 +42,7 @@ def test_the_whole_file():
                 "image": "sha256:1",
                 "pull_policy": "never",
                 "environment": {},
-                "networks": {"app": {"ipv4_address": "10.201.1.2"}},
+                "networks": {"default": {"ipv4_address": "10.201.1.2"}},
                 "volumes": [],
                 "ports": [],
                 "stop_grace_period": "10s",
@@ -54,7 +54,7 @@ def test_the_whole_file():
                 },
             }
         },
-        "networks": {"app": {"external": True, "name": "cove-shop"}},
+        "networks": {"default": {"external": True, "name": "cove-shop"}},
     }
 
 
@@ -63,7 +63,7 @@ def test_two_releases_side_by_side():
     spec = app(web(replicas=2))
     services = document(release(1, spec), release(2, spec))["services"]
     assert sorted(services) == ["web-r1-1", "web-r1-2", "web-r2-1", "web-r2-2"]
-    addresses = {s["networks"]["app"]["ipv4_address"] for s in services.values()}
+    addresses = {s["networks"]["default"]["ipv4_address"] for s in services.values()}
     assert len(addresses) == 4
     assert {s["labels"]["cove.release"] for s in services.values()} == {"1", "2"}
 
@@ -90,7 +90,7 @@ def test_a_dollar_means_a_dollar():
 def test_secrets_are_variables():
     """No sensitive value is in the file; Compose alone is handed it."""
     live, new = (release(n, app(web(environment={"TOKEN": SECRET}))) for n in (1, 2))
-    text = yaml.safe_dump(compose_document("shop", [live, new], NAMING))
+    text = yaml.safe_dump(compose_document("shop", [live, new], {}, NAMING))
     handed = secret_environment([live, new])
     assert "hunter2" not in text
     assert len(handed) == 2
@@ -106,10 +106,14 @@ values = st.builds(EnvValue, st.text(max_size=12), st.booleans())
 @given(st.dictionaries(keys, values, max_size=6), st.dictionaries(keys, values, max_size=6))
 def test_every_value_arrives(old, new):
     """Whatever the names and values, a container gets exactly what its release recorded."""
-    specs = [app(web(environment=env), web(name="we-b", environment=env)) for env in (old, new)]
+    routes = (route(), route(service="we-b", path="/b"))
+    specs = [
+        app(web(environment=env), web(name="we-b", environment=env), routes=routes)
+        for env in (old, new)
+    ]
     releases = [release(number, spec) for number, spec in enumerate(specs, start=1)]
     handed = secret_environment(releases)
-    rendered = compose_document("shop", releases, NAMING)["services"]
+    rendered = compose_document("shop", releases, {}, NAMING)["services"]
     for one in releases:
         for placement in one.placements:
             wanted = one.spec.service(placement.service).environment
@@ -158,7 +162,7 @@ def test_the_file_has_no_power_over_what_cove_sets():
     labels = {"cove.app": "other", "cove.release": "9", "mine": "1"}
     found = service(options={**own, "labels": labels, "user": "app", "pull_policy": "always"})
     assert found["image"] == "sha256:1"
-    assert found["networks"] == {"app": {"ipv4_address": "10.201.1.2"}}
+    assert found["networks"] == {"default": {"ipv4_address": "10.201.1.2"}}
     assert (found["volumes"], found["ports"], found["pull_policy"]) == ([], [], "never")
     assert found["labels"]["cove.app"] == "shop"
     assert found["labels"]["cove.release"] == "1"

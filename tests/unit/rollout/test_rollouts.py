@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -226,10 +227,10 @@ def test_a_bug_in_undoing_stops_nothing(here, monkeypatch):
     write = composer.write
     calls = iter(range(9))
 
-    async def broken(app: str, document: dict[str, object]) -> None:
+    async def broken(*given: Any, tidy: bool) -> None:
         if next(calls) == 1:
             raise KeyError("oops")
-        await write(app, document)
+        await write(*given, tidy=tidy)
 
     monkeypatch.setattr(composer, "write", broken)
     ended = run(here.deploy(image="acme/shop:2"))
@@ -333,7 +334,7 @@ def test_the_sweep_removes_what_no_release_explains(here):
     box = here.world.of(APP)[0]
     stray = here.world.create(
         name="stray", app=APP, service="shop-r9", release=9, image=box.image,
-        address="10.201.0.30", labels={}, environment={}, behaviour=box.behaviour,
+        address="10.201.0.30", labels=box.labels, environment={}, behaviour=box.behaviour,
     )  # fmt: skip
     here.world.start(stray)
     run(recovery.sweep(APP, here.rollouts))

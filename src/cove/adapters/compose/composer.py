@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import yaml
 
+from cove.adapters.compose.files import delete_others, write_files
 from cove.adapters.compose.runner import ComposeRunner
 from cove.errors import PlatformError
+from cove.model.app import File
+from cove.render.compose import FILES_DIR
 from cove.render.naming import Naming
 
 _HEADER = "# Written by cove: what runs now. Changes made here are lost.\n"
@@ -25,21 +28,35 @@ class ComposeComposer:
         self._apps = apps
         self._naming = naming
 
-    async def write(self, app: str, document: Mapping[str, Any]) -> None:
+    async def write(
+        self, app: str, document: Mapping[str, Any], files: Mapping[str, File], *, tidy: bool
+    ) -> None:
         """Replaces the project's file atomically. Raises PlatformError (`data-dir`)."""
         folder = self._apps / app
         text = _HEADER + text_of(document)
         try:
-            if _content(folder / "compose.yaml") == text:
-                return  # an app can be restored on a full disk too
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_file(folder / "compose.yaml", text)
+            write_files(folder / FILES_DIR, files)
+            if _content(folder / "compose.yaml") != text:  # needs no room on a full disk
+                replace_file(folder / "compose.yaml", text)
+            if tidy:
+                delete_others(folder / FILES_DIR, files)
         except OSError as error:
             raise PlatformError(f"{folder} cannot be written: {error}", code="data-dir") from error
 
     async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
         """Creates and starts the named services; what runs already is not touched."""
         options = ["--detach", "--no-deps", "--no-recreate", "--pull", "never"]
+        await self._runner.run(
+            self._naming.project(app), self._apps / app, ["up", *options, "--", *names], env
+        )
+
+    async def converge(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
+        """Makes the named services what the file says, replacing those that differ."""
+        begin = ["--detach"] if start else ["--no-start"]
+        options = [*begin, "--no-deps", "--pull", "never"]
         await self._runner.run(
             self._naming.project(app), self._apps / app, ["up", *options, "--", *names], env
         )
@@ -69,6 +86,7 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 _NUMERIC: Final = frozenset("0123456789+-.")
 _Dumper.add_representer(str, _text)
+_Dumper.ignore_aliases = lambda *_: True  # type: ignore[method-assign] # plain to read
 
 
 def text_of(document: Mapping[str, Any]) -> str:

@@ -16,9 +16,10 @@ from typing import Any, Final
 from cove.adapters.docker import logs as container_logs
 from cove.adapters.docker import pulling
 from cove.adapters.docker.client import DockerClient, EngineError
-from cove.adapters.docker.facts import container_facts, image_facts
-from cove.ports import ContainerFacts, EngineInfo, Exit, ImageFacts, LogLine, Progress
-from cove.render.naming import LABEL_APP, LABEL_INSTANCE, Naming
+from cove.adapters.docker.facts import container_facts, image_facts, sighting
+from cove.model.app import DEFAULT_NETWORK
+from cove.ports import ContainerFacts, EngineInfo, Exit, ImageFacts, LogLine, Progress, Sighting
+from cove.render.naming import LABEL_APP, LABEL_INSTANCE, LABEL_NETWORK, Naming
 
 _GONE: Final = 404
 _CONFLICT: Final = 409
@@ -78,6 +79,12 @@ class DockerEngine:
         listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
         found = await asyncio.gather(*(self.container(entry["Id"]) for entry in listed))
         return tuple(facts for facts in found if facts is not None)
+
+    async def sightings(self) -> tuple[Sighting, ...]:
+        """Every container of this instance's apps, without a look at each."""
+        filters = {"label": self._labels("")}
+        listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
+        return tuple(sighting(entry) for entry in listed)
 
     async def start(self, container_id: str) -> None:
         """Starts a container that rests."""
@@ -150,31 +157,50 @@ class DockerEngine:
         configs = [c for n in networks for c in (n.get("IPAM") or {}).get("Config") or ()]
         return tuple(config["Subnet"] for config in configs if config.get("Subnet"))
 
-    async def has_network(self, app: str) -> bool:
-        """Whether the app's network exists."""
-        name = self._naming.network(app)
-        listed = await _translated(self._client.get("/networks", filters={"name": [name]}))
-        return any(network["Name"] == name for network in listed)
+    async def networks(self, app: str) -> frozenset[str]:
+        """The app's networks that exist, by their names inside the app."""
+        filters = {"label": self._labels(app)}
+        listed = await _translated(self._client.get("/networks", filters=filters))
+        labels = (network.get("Labels") or {} for network in listed)
+        return frozenset(found.get(LABEL_NETWORK, DEFAULT_NETWORK) for found in labels)
 
-    async def ensure_network(self, app: str, subnet: str) -> None:
+    async def ensure_network(
+        self, app: str, subnet: str, name: str = DEFAULT_NETWORK, *, internal: bool = False
+    ) -> None:
         """A bridge of its own; Docker hands out addresses from the upper half only."""
-        if await self.has_network(app):
+        if name in await self.networks(app):
             return
         block = ipaddress.IPv4Network(subnet)
         upper = list(block.subnets())[1]
         config = {"Subnet": subnet, "IPRange": str(upper), "Gateway": str(block[1])}
         body = {
-            "Name": self._naming.network(app),
+            "Name": self._naming.network(app, name),
             "Driver": "bridge",
             "CheckDuplicate": True,
+            "Internal": internal,
             "IPAM": {"Config": [config]},
-            "Labels": {LABEL_INSTANCE: self._naming.prefix, LABEL_APP: app},
+            "Labels": {
+                LABEL_INSTANCE: self._naming.prefix,
+                LABEL_APP: app,
+                LABEL_NETWORK: name,
+            },
         }
         await _translated(self._client.post("/networks/create", body))
 
-    async def remove_network(self, app: str) -> None:
-        """The app's network goes, unless something still hangs on it."""
-        await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app)}"))
+    async def remove_network(self, app: str, name: str = DEFAULT_NETWORK) -> None:
+        """The network goes, unless something still hangs on it."""
+        await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app, name)}"))
+
+    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+        """One more network for a container, in which it answers to the alias."""
+        body = {"Container": container_id, "EndpointConfig": {"Aliases": [alias]}}
+        path = f"/networks/{self._naming.network(app, name)}/connect"
+        try:
+            await self._client.post(path, body)
+        except EngineError as error:
+            # Which status "it is there already" has differs between versions of the Engine.
+            if "already exists in network" not in str(error):
+                raise error.translated() from error
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes made for the app."""

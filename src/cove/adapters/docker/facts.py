@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from cove.ports import ContainerFacts, ImageFacts
-from cove.render.naming import LABEL_APP, LABEL_RELEASE
+from cove.ports import ContainerFacts, ImageFacts, Sighting
+from cove.render.naming import LABEL_APP, LABEL_CONFIG, LABEL_RELEASE, LABEL_SERVICE
 
 _MAX_PORT = 65535
 _DIGITS = 5
@@ -23,6 +23,8 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
         app=labels.get(LABEL_APP, ""),
         service=labels.get("com.docker.compose.service", ""),
         release=_number(labels.get(LABEL_RELEASE, "")),
+        role=labels.get(LABEL_SERVICE, ""),
+        config=labels.get(LABEL_CONFIG, ""),
         state=state["Status"],
         exit_code=state.get("ExitCode", 0),
         oom_killed=bool(state.get("OOMKilled")),
@@ -33,6 +35,17 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
         image_id=document.get("Image", ""),
         memory_limit=document.get("HostConfig", {}).get("Memory", 0) or 0,
         error=state.get("Error", ""),
+    )
+
+
+def sighting(entry: dict[str, Any]) -> Sighting:
+    """From an entry of `GET /containers/json`."""
+    labels = entry.get("Labels") or {}
+    return Sighting(
+        app=labels.get(LABEL_APP, ""),
+        service=labels.get("com.docker.compose.service", ""),
+        release=_number(labels.get(LABEL_RELEASE, "")),
+        state=entry["State"],
     )
 
 

@@ -17,6 +17,11 @@ _SELECT = (
     "SELECT name, source, subnet, stopped, created_at, coalesce((SELECT number FROM releases"
     " WHERE app = apps.name AND status = 'live'), 0) AS live FROM apps"
 )
+_SUBNETS = "SELECT subnet FROM apps UNION ALL SELECT subnet FROM networks"
+_NETWORKS = (
+    "SELECT 'default' AS name, subnet FROM apps WHERE name = ?"
+    " UNION ALL SELECT name, subnet FROM networks WHERE app = ?"
+)
 
 
 class AppRecords(Records):
@@ -50,7 +55,7 @@ class AppRecords(Records):
         """
         with self._db.write() as db:
             if db.execute("SELECT 1 FROM apps WHERE name = ?", (app,)).fetchone() is None:
-                recorded = [row["subnet"] for row in db.execute("SELECT subnet FROM apps")]
+                recorded = [row["subnet"] for row in db.execute(_SUBNETS)]
                 subnet = free_subnet(self._pool, recorded, taken)
                 db.execute(
                     "INSERT INTO apps (name, source, subnet, created_at) VALUES (?, ?, ?, ?)",
@@ -58,6 +63,25 @@ class AppRecords(Records):
                 )
             row = db.execute(f"{_SELECT} WHERE name = ?", (app,)).fetchone()
         return _record(row)
+
+    def reserve_networks(
+        self, app: str, names: Iterable[str], taken: Iterable[str]
+    ) -> dict[str, str]:
+        """The range of each of the app's networks; one that has a range keeps it.
+
+        Raises NotFound for an unknown app, Refused (`subnets-exhausted`).
+        """
+        held = set(taken)
+        with self._db.write() as db:
+            known = {row["name"]: row["subnet"] for row in db.execute(_NETWORKS, (app, app))}
+            if not known:
+                raise NotFound(f"there is no app {app}", hint="cove status lists the apps")
+            for name in names:
+                if name not in known:
+                    recorded = [row["subnet"] for row in db.execute(_SUBNETS)]
+                    known[name] = free_subnet(self._pool, recorded, held)
+                    db.execute("INSERT INTO networks VALUES (?, ?, ?)", (app, name, known[name]))
+        return known
 
     def set_stopped(self, app: str, *, stopped: bool) -> None:
         """Records whether the app shall stay down. Raises NotFound."""

@@ -104,7 +104,17 @@ CREATE TABLE grants (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS)
+# The default network's range stands with its app.
+_NETWORKS = """
+CREATE TABLE networks (
+    app TEXT NOT NULL REFERENCES apps (name) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    subnet TEXT NOT NULL UNIQUE,
+    PRIMARY KEY (app, name)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS, _NETWORKS)
 
 
 def migrate(connection: sqlite3.Connection, scripts: tuple[str, ...] = MIGRATIONS) -> None:

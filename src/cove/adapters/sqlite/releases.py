@@ -180,14 +180,14 @@ def _secrets(plain: bytes) -> _Secrets:
 
 
 def _replicas(spec: App) -> list[int]:
-    return [service.replicas for service in spec.services]
+    return [service.replicas for service in spec.released()]
 
 
 def _place(spec: App, number: int, free: list[str]) -> tuple[Placement, ...]:
     """Every replica with an address, the addresses taken in order."""
     replicas = [
         (service.name, replica, name)
-        for service in spec.services
+        for service in spec.released()
         for replica, name in enumerate(names_for(service, number), start=1)
     ]
     return tuple(

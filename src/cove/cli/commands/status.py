@@ -125,7 +125,7 @@ def _replica(replica: dict[str, Any], now: float) -> list[tuple[str, str]]:
     state, restarts = str(replica.get("state", "")), int(replica.get("restarts") or 0)
     return [
         (f"  {replica.get('name', '')}", ""),
-        (state, "green" if state == "running" else "red"),
+        (state, "green" if state in {"running", "done"} else "red"),
         (str(replica.get("health") or "-"), "red" if replica.get("health") == "unhealthy" else ""),
         (str(replica.get("release") or "-"), ""),
         (str(replica.get("address") or "-"), ""),
