@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from cove.model.app import App, Dependency, EnvValue, File, Service
+from cove.model.release import Release
+from cove.planning import operations as op
+from cove.planning.companions import changes
+from cove.planning.observed import Observed
+from cove.planning.planner import needs_gap, plan_rollout
+from cove.planning.text import title
+from cove.render.compose import companion_digests
+
+from support.releases import DATA, NAMING, app, image, observed, release, web
+
+HOLD = {"web": "10.201.0.9"}
+
+
+def service(name: str, *needs: str, **given: object) -> Service:
+    """A companion that depends on others; `db:healthy` says on which condition."""
+    parts = [need.partition(":") for need in needs]
+    depends = tuple(Dependency(service=s, condition=c or "started") for s, _, c in parts)  # type: ignore[arg-type]
+    return Service(**{"name": name, "image": "acme/shop:1", "depends_on": depends, **given})  # type: ignore[arg-type]
+
+
+def shop(**given: object) -> App:
+    """A web service that needs a database and a migration, and a worker beside it."""
+    settings: dict[str, object] = {"db": {}, "worker": {}, "web": {}, **given}
+    parts = {name: dict(value) for name, value in settings.items() if isinstance(value, dict)}
+    return app(
+        web(
+            depends_on=(
+                Dependency(service="db", condition="healthy"),
+                Dependency(service="migrate", condition="completed"),
+            ),
+            **parts["web"],
+        ),
+        service("worker", "db", **parts["worker"]),
+        service("migrate", "db:healthy"),
+        service("db", mounts=(DATA,), **parts["db"]),
+    )
+
+
+def planned(new: App, live: App | None, **given: object) -> list[str]:
+    """The titles of the plan that makes `new` live in place of `live`."""
+    look = observed(release(1, live), **given) if live else observed(**given)
+    return [title(step) for step in plan(release(2 if live else 1, new), look).operations]
+
+
+def plan(new: Release, look: Observed) -> op.Plan:
+    """The plan, with a hold where there is a gap."""
+    digests = companion_digests(new.spec, new.images, NAMING)
+    gap = needs_gap(new.spec, new.images, look, digests)
+    return plan_rollout(new, look, HOLD if gap else {}, digests)
+
+
+def test_roles():
+    """Who is released, who runs to an end, and who is needed follows from routes and needs."""
+    spec = shop()
+    assert [s.name for s in spec.released()] == ["web"]
+    assert [s.name for s in spec.tasks()] == ["migrate"]
+    assert [s.name for s in spec.companions()] == ["db", "migrate", "worker"]
+    assert [s.name for s in spec.needed()] == ["db", "migrate"]
+
+
+def test_the_first_deploy_starts_each_after_its_needs():
+    """Database, migration, web, and the worker once the web service is live."""
+    steps = planned(shop(), None)
+    assert [s for s in steps if "network" not in s] == [
+        "write the project with release 1",
+        "start db",
+        "run migrate to its end",
+        "start release 1",
+        "wait until release 1 is ready",
+        "switch the routes to release 1",
+        "start worker",
+        "record release 1 as live",
+        "remove images no release needs",
+    ]
+
+
+def test_a_new_image_of_the_web_service_touches_nothing_else():
+    """Companions whose own configuration is the same are no part of the plan."""
+    new = shop()
+    steps = planned(new, shop())
+    assert not [s for s in steps if "db" in s or "worker" in s]
+    assert "run migrate to its end" in steps
+
+
+def test_the_worker_follows_the_web_service():
+    """It is replaced when the new web service has the requests, and before the record."""
+    steps = planned(shop(worker={"options": {"command": ["work"]}}), shop())
+    assert steps.index("drain release 1") < steps.index("replace worker")
+    assert steps.index("replace worker") < steps.index("record release 2 as live")
+    assert "hold new requests in the proxy" not in steps
+
+
+def test_a_database_upgrade_is_a_step_of_its_own_while_requests_wait():
+    """What the web service needs is replaced while nobody uses it and requests are held."""
+    live = release(1, shop())
+    new = release(2, shop())
+    newer = image(reference="postgres:17", run="sha256:9", id="sha256:9")
+    new = replace(new, images={**new.images, "db": newer})
+    found = plan(new, observed(live))
+    steps = [title(step) for step in found.operations]
+    upgrade = next(s for s in found.operations if isinstance(s, op.ConvergeService))
+    assert upgrade.service == "db"
+    assert upgrade.cause == "its image changed: postgres:17"
+    assert (upgrade.before, upgrade.release) == (1, 2)
+    held = ["hold new requests in the proxy", "stop release 1", "replace db", "start release 2"]
+    assert [s for s in steps if s in held] == held
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"options": {"command": ["x"]}}, "its configuration changed: command"),
+        ({"environment": {"A": EnvValue("1", sensitive=True)}}, "its configuration changed: env"),
+        (
+            {"files": (File(target="/c", content=EnvValue("x", sensitive=True)),)},
+            "its configuration changed: files",
+        ),
+        ({"replicas": 2}, "2 of it shall run"),
+        ({"rollout": replace(web().rollout, timeout=99)}, ""),
+    ],
+)
+def test_why_a_companion_changes(change, cause):
+    """The plan names the keys that differ; what only cove acts on replaces nothing."""
+    live, new = release(1, shop()), release(2, shop(worker=change))
+    digests = companion_digests(new.spec, new.images, NAMING)
+    found = changes(new.spec, new.images, observed(live), digests)
+    assert [c.cause[: len(cause)] for c in found] == ([cause] if cause else [])
+
+
+def test_a_companion_that_rests_is_started():
+    """One that ended is brought back by the next rollout."""
+    look = observed(release(1, shop()))
+    resting = tuple(
+        replace(c, state="exited") if c.service == "worker" else c for c in look.containers
+    )
+    steps = [
+        title(s) for s in plan(release(2, shop()), replace(look, containers=resting)).operations
+    ]
+    assert "replace worker" in steps
+
+
+def test_restart_with_the_sibling_it_depends_on():
+    """`restart: true` brings the one that depends along."""
+    needs = (Dependency(service="db", restart=True),)
+    old = shop(worker={"depends_on": needs})
+    new = shop(worker={"depends_on": needs}, db={"options": {"command": ["x"]}})
+    live = release(1, old)
+    digests = companion_digests(new, live.images, NAMING)
+    found = changes(new, live.images, observed(live), digests)
+    assert [(c.service.name, c.restart) for c in found] == [("db", False), ("worker", True)]
+
+
+def test_volumes_belong_to_the_step_that_brings_them():
+    """A failed first deploy takes its empty volumes away, each with what used it first."""
+    found = plan(release(1, shop()), observed())
+    volumes = {
+        getattr(s, "service", "web"): s.new_volumes
+        for s in found.operations
+        if isinstance(s, op.ConvergeService | op.RunTask | op.StartRelease)
+    }
+    assert volumes == {"db": ("data",), "migrate": (), "web": (), "worker": ()}
+
+
+def test_networks_are_made_once():
+    """The default one, those of the file, and one in which siblings find what serves."""
+    spec = shop()
+    assert spec.own_networks() == {"default": False, "_default": True}
+    assert [s for s in planned(spec, None) if "network" in s] == [
+        "create the network 10.201.0.0/26",
+        "create the network _default of its own",
+    ]
+    known = frozenset({"default", "_default"})
+    assert not [s for s in planned(spec, shop(), networks=known) if "network" in s]
+
+
+def test_what_left_the_file_is_said():
+    """A companion that is no longer in the file goes at the end, and the plan says so."""
+    found = plan(release(2, app()), observed(release(1, shop())))
+    assert "db is no longer in the file and is removed at the end" in found.notes
+    assert "volume data is no longer used; its data is kept" in found.notes
+
+
+def test_an_app_of_workers_only():
+    """Without routes nothing is switched or drained; each service is changed in place."""
+    spec = app(service("a"), service("b", "a"), routes=())
+    steps = planned(spec, None)
+    assert [s for s in steps if "network" not in s] == [
+        "write the project with release 1",
+        "start a",
+        "start b",
+        "record release 1 as live",
+        "remove images no release needs",
+    ]
