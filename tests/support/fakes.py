@@ -202,7 +202,7 @@ class FakeEngine:
             oom_killed=ended and what.oom,
             pid=box.pid if box.state == "running" else 0,
             started_at=box.started_at,
-            health="unhealthy" if what.unhealthy else "",
+            health=self.world.health(box),
             image_id=box.image,
         )
 

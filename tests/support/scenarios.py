@@ -10,6 +10,9 @@ from typing import Any
 
 from cove.errors import CoveError
 from cove.model.events import Rollout
+from cove.model.release import Release
+from cove.render.compose import companion_digests
+from cove.render.naming import LABEL_CONFIG
 
 from support.site import APP, NAMING, Site, request, site
 from support.virtual_time import run
@@ -18,6 +21,23 @@ from support.world import Killed
 Begin = Callable[[Site], Rollout]
 DATA = "volumes: [data:/data]\n"
 REPLICAS = "replicas: 2\n"
+
+
+_WORKER = """\
+  worker: {{image: "acme/worker:{}", depends_on: [db], x-cove: {{rollout: {{settle: 1s}}}}}}
+"""
+
+
+def family(db: int = 1, worker: int = 1) -> str:
+    """Companions beside the app: a database, a migration and a worker."""
+    return f"""
+depends_on:
+  db: {{condition: service_healthy}}
+  migrate: {{condition: service_completed_successfully}}
+services:
+  db: {{image: "acme/db:{db}", volumes: ["data:/data"], environment: {{LEVEL: "1"}}}}
+  migrate: {{image: "acme/migrate:1", depends_on: [db]}}
+{_WORKER.format(worker) if worker else ""}"""
 
 
 def _deploy(text: str, image: int) -> Begin:
@@ -65,6 +85,14 @@ SCENARIOS = (
     Scenario("restart", _restart, (_deploy(DATA, 1),), DATA),
     Scenario("stop", _stop, (_deploy("", 1),)),
     Scenario("start", _start, (_deploy(DATA, 1), _stop), DATA),
+    Scenario("first deploy of a family", _deploy(family(), 1), text=family()),
+    Scenario("web service of a family", _deploy(family(), 2), (_deploy(family(), 1),), family()),
+    Scenario("worker of a family", _deploy(family(worker=2), 2), (_deploy(family(), 1),), family()),
+    Scenario("database of a family", _deploy(family(2), 2), (_deploy(family(), 1),), family()),
+    Scenario("a companion leaves", _deploy(family(worker=0), 2), (_deploy(family(), 1),), family()),
+    Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
+    Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
+    Scenario("remove a family", _remove(volumes=True), (_deploy(family(), 1),), removes=True),
     Scenario("remove", _remove(volumes=False), (_deploy("", 1),), removes=True),
     Scenario("remove with volumes", _remove(volumes=True), (_deploy(DATA, 1),), DATA, removes=True),
 )
@@ -122,7 +150,7 @@ def _gone(s: Site) -> list[str]:
     left = {
         "containers": [b.name for b in s.world.of(APP)],
         "routes": s.world.routes.get(APP),
-        "a network": s.world.networks.get(NAMING.network(APP)),
+        "a network": s.world.networks,
         "a project": s.world.files.get(APP),
         "claims": s.claims(),
     }
@@ -135,6 +163,10 @@ def _there(s: Site) -> list[str]:
     record = s.record
     release = s.store.release(APP, record.live) if record.live else None
     placements = release.placements if release else ()
+    companions = release.companions() if release else {}
+    tasks = {t.name for t in release.spec.tasks()} if release else set()
+    own = release.spec.own_networks() if release else {}
+    networks = {NAMING.network(APP, name) for name in own}
     claims = {c for r in (release.spec.routes if release else ()) for c in r.claims()}
     volumes = {
         NAMING.volume(APP, m.source)
@@ -148,14 +180,21 @@ def _there(s: Site) -> list[str]:
         (
             "containers",
             sorted((b.service, b.state, b.address, sorted(b.extra)) for b in s.world.of(APP)),
-            sorted((p.name, state, p.address, []) for p in placements),
+            sorted(
+                [
+                    *((p.name, state, p.address, []) for p in placements),
+                    *((name, "exited" if name in tasks else state, "", []) for name in companions),
+                ]
+            ),
         ),
         (
             "project",
             set(s.world.files.get(APP, {}).get("services", ())),
-            {p.name for p in placements},
+            {*(p.name for p in placements), *companions},
         ),
-        ("network", NAMING.network(APP) in s.world.networks, release is not None),
+        ("companions", _made_of(s), _wanted(release)),
+        ("siblings", _found_as(s), _known_as(release)),
+        ("networks", set(s.world.networks), networks),
         ("volumes", set(s.world.volumes), volumes),
         ("addresses", s.occupied(), {p.address for p in placements}),
         ("claims", s.claims(), {(c, record.live) for c in claims}),
@@ -163,3 +202,23 @@ def _there(s: Site) -> list[str]:
     return [
         f"{what}: {found} instead of {wanted}" for what, found, wanted in pairs if found != wanted
     ]
+
+
+def _made_of(s: Site) -> dict[str, str]:
+    return {b.service: b.labels[LABEL_CONFIG] for b in s.world.of(APP) if not b.release}
+
+
+def _wanted(release: Release | None) -> dict[str, str]:
+    """What each companion is to be made of."""
+    return companion_digests(release.spec, release.images, NAMING) if release else {}
+
+
+def _found_as(s: Site) -> set[tuple[str, str]]:
+    """The releases' containers that siblings find, with the names they find them by."""
+    return {(b.service, alias) for b in s.world.of(APP) for alias in b.networks.values() if alias}
+
+
+def _known_as(release: Release | None) -> set[tuple[str, str]]:
+    if release is None or "_default" not in release.spec.own_networks():
+        return set()
+    return {(placement.name, placement.service) for placement in release.placements}

@@ -162,11 +162,16 @@ class Site:
 
 @contextlib.contextmanager
 def site(folder: Path) -> Iterator[Site]:
-    """A machine that knows three images of one app."""
+    """A machine that knows three images of one app, and those of its companions."""
     folder.mkdir(exist_ok=True)
     made = Site(folder)
     for number in (1, 2, 3):
         made.world.image(f"acme/shop:{number}", number)
+    for number in (1, 2):
+        made.world.image(f"acme/db:{number}", 10 + number, healthy_after=1.0)
+        made.world.image(f"acme/worker:{number}", 20 + number, listens_on=-1)
+    made.world.image("acme/migrate:1", 30, exits_after=0.3, exit_code=0, listens_on=-1)
+    made.world.precious.add("db")
     try:
         yield made
     finally:

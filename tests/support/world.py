@@ -38,6 +38,7 @@ class Behaviour:
     exit_code: int = 1
     oom: bool = False
     unhealthy: bool = False
+    healthy_after: float = -1.0  # negative: it has no check of its own
     listens_on: int = 0  # 0: the port it is asked on; negative: none
     loopback: bool = False
     log: tuple[str, ...] = ("hello", "goodbye")
@@ -85,6 +86,7 @@ class World:
         self.used_memory = 50 << 20
         self.port_holders: dict[int, str] = {}
         self.incidents: list[str] = []
+        self.precious: set[str] = set()  # companions without which a release fails its requests
         self.moments: list[str] = []
         self.on_moment: Callable[[int, str, Act], None] | None = None
         self.dead = False
@@ -180,6 +182,16 @@ class World:
 
     # --- containers
 
+    def health(self, box: Box) -> str:
+        """What a container says of itself, as Docker tells it."""
+        what = box.behaviour
+        if what.unhealthy:
+            return "unhealthy"
+        if what.healthy_after < 0 or box.state != "running":
+            return ""
+        young = self.now() - box.started_at < what.healthy_after
+        return "starting" if young else "healthy"
+
     def settle(self, box: Box) -> None:
         """Lets time act on a container."""
         what = box.behaviour
@@ -204,6 +216,9 @@ class World:
         """Ends its process."""
         self.look()
         if box.state == "running":
+            busy = self.answers(box.app) - {"held", "none"}
+            if box.service in self.precious and busy:
+                self._incident(f"{box.name} stopped while {', '.join(sorted(busy))} needed it")
             box.state, box.pid = "exited", 0
             self.cut({box.address, *box.extra}, f"{box.name} stopped")
             box.extra.clear()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -17,17 +19,16 @@ from support.releases import DATA, NAMING, app, image, observed, release, web
 HOLD = {"web": "10.201.0.9"}
 
 
-def service(name: str, *needs: str, **given: object) -> Service:
+def service(name: str, *needs: str, **given: Any) -> Service:
     """A companion that depends on others; `db:healthy` says on which condition."""
     parts = [need.partition(":") for need in needs]
     depends = tuple(Dependency(service=s, condition=c or "started") for s, _, c in parts)  # type: ignore[arg-type]
-    return Service(**{"name": name, "image": "acme/shop:1", "depends_on": depends, **given})  # type: ignore[arg-type]
+    return Service(**{"name": name, "image": "acme/shop:1", "depends_on": depends, **given})
 
 
-def shop(**given: object) -> App:
+def shop(**given: Any) -> App:
     """A web service that needs a database and a migration, and a worker beside it."""
-    settings: dict[str, object] = {"db": {}, "worker": {}, "web": {}, **given}
-    parts = {name: dict(value) for name, value in settings.items() if isinstance(value, dict)}
+    parts: dict[str, Any] = {"db": {}, "worker": {}, "web": {}, **given}
     return app(
         web(
             depends_on=(
@@ -42,7 +43,7 @@ def shop(**given: object) -> App:
     )
 
 
-def planned(new: App, live: App | None, **given: object) -> list[str]:
+def planned(new: App, live: App | None, **given: Any) -> list[str]:
     """The titles of the plan that makes `new` live in place of `live`."""
     look = observed(release(1, live), **given) if live else observed(**given)
     return [title(step) for step in plan(release(2 if live else 1, new), look).operations]
