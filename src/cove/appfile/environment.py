@@ -9,8 +9,9 @@ import re
 from typing import Any, Final
 
 from cove.appfile.envfile import EnvFileError, read_env_file
+from cove.appfile.paths import beside
 from cove.appfile.problems import quote
-from cove.appfile.scalars import boolean, word
+from cove.appfile.scalars import boolean
 from cove.appfile.value import CONTROL, Value, each, fields
 from cove.model.app import EnvValue
 
@@ -117,19 +118,13 @@ def _env_file(value: Value) -> dict[str, EnvValue]:
     entry = fields(value, _FIELDS, required=("path",)) if value.is_mapping else {"path": value}
     if "path" not in entry:
         return {}
-    path = _path(entry["path"])
+    path = beside(entry["path"])
     text = value.reading.env_files.get(path)
     if text is not None:
         return _read(path, text, entry["path"])
     if entry.get("required", True):
         raise entry["path"].invalid(f"the file {quote(path)} was not found")
     return {}
-
-
-def _path(value: Value) -> str:
-    if value.interpolated:
-        raise value.invalid("must be written out; variables are not supported in it")
-    return word(value)
 
 
 _FIELDS: Final[dict[str, Any]] = {"path": lambda value: value, "required": boolean}
