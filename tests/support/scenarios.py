@@ -92,7 +92,9 @@ SCENARIOS = (
     Scenario("a companion leaves", _deploy(family(worker=0), 2), (_deploy(family(), 1),), family()),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
-    Scenario("remove a family", _remove(volumes=True), (_deploy(family(), 1),), removes=True),
+    Scenario(
+        "remove a family", _remove(volumes=True), (_deploy(family(), 1),), family(), removes=True
+    ),
     Scenario("remove", _remove(volumes=False), (_deploy("", 1),), removes=True),
     Scenario("remove with volumes", _remove(volumes=True), (_deploy(DATA, 1),), DATA, removes=True),
 )
@@ -163,8 +165,10 @@ def _there(s: Site) -> list[str]:
     record = s.record
     release = s.store.release(APP, record.live) if record.live else None
     placements = release.placements if release else ()
-    companions = release.companions() if release else {}
+    # A task that has run may leave its container or not: nobody needs it any more.
     tasks = {t.name for t in release.spec.tasks()} if release else set()
+    companions = set(release.companions()) - tasks if release else set()
+    boxes = [b for b in s.world.of(APP) if b.service not in tasks or b.state != "exited"]
     own = release.spec.own_networks() if release else {}
     networks = {NAMING.network(APP, name) for name in own}
     claims = {c for r in (release.spec.routes if release else ()) for c in r.claims()}
@@ -179,20 +183,20 @@ def _there(s: Site) -> list[str]:
         ("answers", s.world.answers(APP), serving),
         (
             "containers",
-            sorted((b.service, b.state, b.address, sorted(b.extra)) for b in s.world.of(APP)),
+            sorted((b.service, b.state, b.address, sorted(b.extra)) for b in boxes),
             sorted(
                 [
                     *((p.name, state, p.address, []) for p in placements),
-                    *((name, "exited" if name in tasks else state, "", []) for name in companions),
+                    *((name, state, "", []) for name in companions),
                 ]
             ),
         ),
         (
             "project",
             set(s.world.files.get(APP, {}).get("services", ())),
-            {*(p.name for p in placements), *companions},
+            {*(p.name for p in placements), *companions, *tasks},
         ),
-        ("companions", _made_of(s), _wanted(release)),
+        ("companions", _made_of(s, tasks), _wanted(release, tasks)),
         ("siblings", _found_as(s), _known_as(release)),
         ("networks", set(s.world.networks), networks),
         ("volumes", set(s.world.volumes), volumes),
@@ -204,13 +208,15 @@ def _there(s: Site) -> list[str]:
     ]
 
 
-def _made_of(s: Site) -> dict[str, str]:
-    return {b.service: b.labels[LABEL_CONFIG] for b in s.world.of(APP) if not b.release}
+def _made_of(s: Site, tasks: set[str]) -> dict[str, str]:
+    boxes = [b for b in s.world.of(APP) if not b.release and b.service not in tasks]
+    return {box.service: box.labels[LABEL_CONFIG] for box in boxes}
 
 
-def _wanted(release: Release | None) -> dict[str, str]:
+def _wanted(release: Release | None, tasks: set[str]) -> dict[str, str]:
     """What each companion is to be made of."""
-    return companion_digests(release.spec, release.images, NAMING) if release else {}
+    found = companion_digests(release.spec, release.images, NAMING) if release else {}
+    return {name: digest for name, digest in found.items() if name not in tasks}
 
 
 def _found_as(s: Site) -> set[tuple[str, str]]:

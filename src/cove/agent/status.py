@@ -142,7 +142,7 @@ def _replicas(
 
 def _replica_state(facts: ContainerFacts | None, *, task: bool) -> str:
     if facts is None:
-        return "gone"
+        return "done" if task else "gone"  # it has run, or the release would not be live
     return "done" if task and facts.state == "exited" and not facts.exit_code else facts.state
 
 
