@@ -93,8 +93,7 @@ def ensure_image() -> None:
     """Makes the root file system once; one to three minutes."""
     if docker("images", "--quiet", IMAGE).stdout.strip():
         return
-    if not shutil.which("mmdebstrap"):
-        raise AssertionError("mmdebstrap is missing; script/test installs it")
+    missing_mmdebstrap()
     make = ["mmdebstrap", "--variant=apt", f"--include={_PACKAGES}", "bookworm", "-"]
     with subprocess.Popen(make, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as source:
         subprocess.run(
@@ -103,6 +102,12 @@ def ensure_image() -> None:
     if source.returncode:
         docker("rmi", IMAGE)
         raise AssertionError(f"mmdebstrap ended with {source.returncode}")
+
+
+def missing_mmdebstrap() -> None:
+    """Fails the test where no Debian can be made."""
+    if not shutil.which("mmdebstrap"):
+        raise AssertionError("mmdebstrap is missing; script/test installs it")
 
 
 def docker(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -91,7 +91,7 @@ class Images:
 
     def _once(self, tag: str, make: Callable[[], object]) -> str:
         if image(tag) is None:
-            with _turn():
+            with turn():
                 if image(tag) is None:
                     make()
         return tag
@@ -136,7 +136,7 @@ def _add(archive: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
+def turn() -> Iterator[None]:
     """One builder at a time, over all test processes of the machine."""
     with (Path(tempfile.gettempdir()) / "cove-test-images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

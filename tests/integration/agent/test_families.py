@@ -1,0 +1,181 @@
+"""Apps of several services on the real parts: web, worker, migration and a database with data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.agent import Agent
+from support.appfiles import host
+from support.engine import docker, get
+from support.family import family_file
+from support.polling import until
+from support.traffic import FULL, Traffic
+
+RATE = 100
+UPGRADES = 3
+
+
+def mark(agent: Agent, name: str, text: str) -> None:
+    """Leave a row that must be found again."""
+    assert agent.web.get(host(name), "/mark", "POST", text.encode()).status == 200
+
+
+def marked(agent: Agent, name: str) -> list[str]:
+    """The rows that were left."""
+    return agent.web.get(host(name), "/marked").text.split()
+
+
+def beats(agent: Agent, name: str) -> dict[str, tuple[int, int]]:
+    """The worker's records: by its version how many, and how many visits to the web failed."""
+    lines = agent.web.get(host(name), "/beats").text.splitlines()
+    return {v: (int(n), int(failed)) for v, n, failed in (line.split() for line in lines)}
+
+
+def container(agent: Agent, name: str, service: str) -> dict[str, Any]:
+    """The only container of a service."""
+    found = agent.owned.containers(name)
+    (one,) = [c for c in found.values() if c["Labels"]["cove.service"] == service]
+    return one
+
+
+def upgraded(agent: Agent, name: str, times: int, rate: float) -> Traffic:
+    """Deploy new versions of web and worker under load, with the data looked at in between."""
+    agent.deploy(family_file(name, "1")).expect("live")
+    database = container(agent, name, "db")["Id"]
+    marks = []
+    with Traffic(agent.web, host(name), rate, "h1s", FULL) as traffic:
+        for number in range(times):
+            marks.append(f"before-{number}")
+            mark(agent, name, marks[-1])
+            agent.deploy(family_file(name, str(2 - number % 2))).expect("live")
+            assert marked(agent, name) == marks
+            assert container(agent, name, "db")["Id"] == database
+        traffic.more(50)
+    return traffic
+
+
+def test_upgrades_of_a_family_lose_nothing(agent):
+    """Web and worker are replaced again and again; the database is not even restarted."""
+    name = "family"
+    traffic = upgraded(agent, name, UPGRADES, RATE)
+    traffic.assert_lossless()
+    assert set(traffic.report.versions) == {"1", "2"}
+    found = get(f"/containers/{container(agent, name, 'db')['Id']}/json")
+    assert found["RestartCount"] == 0
+    recorded = beats(agent, name)
+    assert set(recorded) == {"1", "2"}
+
+
+def test_siblings_find_the_release_that_serves(agent):
+    """The worker reaches the web service by its name, before, during and after an upgrade."""
+    name = "siblings"
+    agent.deploy(family_file(name, "1")).expect("live")
+    until(lambda: beats(agent, name).get("1", (0, 0))[0] > 5, "the worker has visited")
+    agent.deploy(family_file(name, "2")).expect("live")
+    until(lambda: beats(agent, name).get("2", (0, 0))[0] > 5, "the new worker has visited")
+    assert {failed for _, failed in beats(agent, name).values()} == {0}
+
+
+def test_a_database_upgrade_is_a_step_of_its_own(agent):
+    """It is named in the plan; requests wait while it happens; what was written is there."""
+    name = "upgrade"
+    agent.deploy(family_file(name, "1")).expect("live")
+    before = container(agent, name, "db")["Id"]
+    mark(agent, name, "kept")
+    with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
+        ended = agent.deploy(family_file(name, "1", database="2")).expect("live")
+        traffic.more(50)
+    traffic.assert_lossless()
+    (plan,) = [event for event in ended.events if event["kind"] == "plan"]
+    (step,) = [s for s in plan["data"]["operations"] if s["title"] == "replace db"]
+    assert step["cause"].startswith("its image changed")
+    assert container(agent, name, "db")["Id"] != before
+    assert marked(agent, name) == ["kept"]
+
+
+def test_a_broken_database_upgrade_is_undone(agent):
+    """The database that does not start gives way to the one before, and requests have waited."""
+    name = "undone"
+    agent.deploy(family_file(name, "1")).expect("live")
+    mark(agent, name, "kept")
+    broken = {"command": ["sh", "/app/db.sh", "-c", "no_such_setting=1"]}
+    with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
+        ended = agent.deploy(family_file(name, "1", db=broken)).expect("kept")
+        traffic.more(50)
+    traffic.assert_lossless()
+    assert ended.error["code"] == "exited"
+    assert any("no_such_setting" in line for line in ended.error["log"])
+    assert marked(agent, name) == ["kept"]
+    assert agent.app(name)["state"] == "running"
+
+
+def test_a_failed_migration_refuses_the_release(agent):
+    """Its last words are the error; the old release has never stopped."""
+    name = "migration"
+    agent.deploy(family_file(name, "1")).expect("live")
+    failing = {"command": ["sh", "-c", "echo cannot migrate; exit 3"]}
+    with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
+        ended = agent.deploy(family_file(name, "2", migrate=failing)).expect("kept")
+        traffic.more(20)
+    traffic.assert_lossless()
+    assert ended.error["code"] == "task-failed"
+    assert ended.error["log"] == ["cannot migrate"]
+    assert set(traffic.report.versions) == {"1"}
+
+
+def test_a_broken_worker_takes_the_release_back(agent):
+    """A worker that ends at once is found out, and web and worker are what they were."""
+    name = "worker"
+    agent.deploy(family_file(name, "1")).expect("live")
+    failing = {"command": ["sh", "-c", "sleep 0.5; echo no work; exit 4"], "restart": "no"}
+    with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
+        ended = agent.deploy(family_file(name, "2", worker=failing)).expect("kept")
+        traffic.more(20)
+    traffic.assert_lossless()
+    assert ended.error["log"] == ["no work"]
+    worker = get(f"/containers/{container(agent, name, 'worker')['Id']}/json")
+    assert worker["State"]["Running"]
+    assert "VERSION=1" in worker["Config"]["Env"]
+
+
+def test_stop_and_start_keep_the_data(agent):
+    """Everything rests and comes back in order; the data is what it was."""
+    name = "resting"
+    agent.deploy(family_file(name, "1")).expect("live")
+    mark(agent, name, "kept")
+    agent.act(name, "stop").expect("done")
+    states = {c["State"] for c in agent.owned.containers(name).values()}
+    assert states == {"exited"}
+    agent.act(name, "start").expect("live")
+    assert marked(agent, name) == ["kept"]
+
+
+@pytest.mark.parametrize("how", ["removed", "stopped"])
+def test_what_is_taken_away_by_hand_comes_back(agent, how):
+    """A container that somebody removes or stops is noticed and brought back, data and all."""
+    name = f"hand-{how}"
+    agent.deploy(family_file(name, "1")).expect("live")
+    mark(agent, name, "kept")
+    for service in ("worker", "db", "web"):
+        victim = container(agent, name, service)["Id"]
+        docker(*(("rm", "-f") if how == "removed" else ("stop", "-t", "3")), victim)
+
+    def back() -> bool:
+        found = agent.owned.containers(name).values()
+        running = {c["Labels"]["cove.service"] for c in found if c["State"] == "running"}
+        return running == {"web", "worker", "db"}
+
+    until(back, "everything runs again", 60)
+    until(lambda: marked(agent, name) == ["kept"], "the app answers with its data", 30)
+
+
+def test_removal_leaves_nothing(agent):
+    """Containers, networks, volumes and the app's folder with its files are gone."""
+    name = "leaving"
+    agent.deploy(family_file(name, "1")).expect("live")
+    agent.act(name, "remove", volumes=True).expect("done")
+    assert agent.owned.containers(name) == {}
+    assert agent.owned.networks(name) == set()
+    assert agent.owned.volumes(name) == set()
