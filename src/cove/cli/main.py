@@ -30,6 +30,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "restart": "Replace an app's containers by fresh ones",
         "remove": "Remove an app; its volumes stay unless told",
         "attach": "Follow a rollout that is under way",
+        "allow": "Powers over the host: give them to an app, take them away",
     },
     "This machine": {
         "up": "Start the platform on this machine",
