@@ -41,6 +41,10 @@ NOTES: Final[dict[str, Note]] = {
         "Report it, with the file that the message names or with the agent's log.",
     ),
     "cancelled": Note("You cancelled; what was begun has been undone.", "Nothing."),
+    "cannot-run": Note(
+        "`cove exec`: the command, its user or its folder is not in the container.",
+        "Look what is there: `cove exec APP -- ls /bin /usr/bin`.",
+    ),
     "cannot-start": Note(
         "Docker cannot start the container, mostly because the command is not in the image.",
         "Check `command`, `entrypoint` and `working_dir` against the image.",
@@ -135,6 +139,10 @@ NOTES: Final[dict[str, Note]] = {
         "The new release was not ready in time, or (`cove up -d`) the platform was not.",
         "The message says what the check saw and what the container listens on instead. If it "
         "only needs longer, raise `rollout.timeout`.",
+    ),
+    "not-running": Note(
+        "There is no running container to run the command in.",
+        "`cove status APP`; `cove start APP` if it is stopped.",
     ),
     "oom": Note(
         "The container used more memory than it may and was killed.",

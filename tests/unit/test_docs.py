@@ -22,7 +22,7 @@ PAGES = sorted(
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-ENDS = {"|", "||", "&&", ";", "<", ">", ">>", "…"}
+ENDS = {"|", "||", "&&", ";", "<", ">", ">>", "…", "--"}
 
 
 def relative(path: Path) -> str:
@@ -66,7 +66,7 @@ def calls(markdown: str) -> Iterator[list[str]]:
             found = shlex.split(line, comments=True)
         except ValueError:  # running text in code marks, with a lone quote
             continue
-        starts = [0, *(i + 1 for i, word in enumerate(found) if word in ENDS | {"sudo", "--"})]
+        starts = [0, *(i + 1 for i, word in enumerate(found) if word in ENDS | {"sudo"})]
         for start in starts:
             if found[start : start + 1] == ["cove"]:
                 words = found[start + 1 :]

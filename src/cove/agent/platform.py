@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from cove.adapters.cipher import FileCipher
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
-from cove.adapters.docker import DockerClient, DockerEngine, socket_path
+from cove.adapters.docker import DockerClient, DockerCommands, DockerEngine, socket_path
 from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
 from cove.adapters.probe import HttpProbe
@@ -36,6 +36,7 @@ class Parts:
     naming: Naming
     client: DockerClient
     engine: DockerEngine
+    commands: DockerCommands
     store: SqliteStore
     authority: LocalAuthority
     host: LinuxHost
@@ -89,6 +90,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         naming=naming,
         client=client,
         engine=engine,
+        commands=DockerCommands(client),
         store=store,
         authority=authority,
         host=host,
