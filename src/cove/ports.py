@@ -19,6 +19,9 @@ from cove.model.release import Image, Placement, Release
 ContainerState = Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
 
 
+ChangeAction = Literal["start", "die", "oom", "healthy", "unhealthy", "destroy"]
+
+
 class ContainerFacts(Struct, frozen=True, kw_only=True):
     """A container as Docker reports it."""
 
@@ -50,6 +53,18 @@ class Exit(Struct, frozen=True):
     at: float
     code: int
     oom: bool
+
+
+class ContainerChange(Struct, frozen=True, kw_only=True):
+    """What became of a container. `nano` is nanoseconds since the epoch, as Docker counts."""
+
+    nano: int
+    action: ChangeAction
+    container: str
+    app: str
+    service: str
+    release: int  # 0: it carries none
+    exit_code: int = 0
 
 
 class ImageFacts(Struct, frozen=True, kw_only=True):
@@ -403,6 +418,7 @@ __all__ = [
     "CommandRequest",
     "Commands",
     "Composer",
+    "ContainerChange",
     "ContainerFacts",
     "ContainerState",
     "Engine",

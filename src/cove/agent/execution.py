@@ -39,6 +39,13 @@ _KILLED: Final = 137  # 128 + SIGKILL, as a shell tells it
 _Side = Annotated[int, Meta(ge=1, le=10_000)]
 
 
+class Place(Struct, frozen=True):
+    """Which container; an empty service and replica 0 leave it to cove."""
+
+    service: str
+    replica: int
+
+
 class Prepared(Struct, frozen=True, kw_only=True):
     """A command that waits for its client."""
 
@@ -63,10 +70,10 @@ class Executions:
         self._prepared: dict[str, Prepared] = {}
 
     async def prepare(
-        self, app: str, service: str, replica: int, request: CommandRequest, size: tuple[int, int]
+        self, app: str, place: Place, request: CommandRequest, size: tuple[int, int], by: str
     ) -> tuple[str, ContainerFacts]:
         """Finds the container; what the client attaches to. Raises NotFound and Refused."""
-        facts = await self._container(app, service, replica)
+        facts = await self._container(app, place.service, place.replica)
         prepared = await self._parts.commands.prepare(facts.id, request)
         now = time.monotonic()
         alive = {key: one for key, one in self._prepared.items() if one.until > now}
@@ -81,6 +88,9 @@ class Executions:
             columns=columns,
             until=now + _KEPT,
         )
+        # The program alone: its arguments may hold what nobody else should read.
+        text = f"{by or 'somebody'} ran {request.command[0][:80]} in {facts.service}"
+        self._parts.happenings.record_rarely((app, by), "command", text, app=app)
         return token, facts
 
     async def _container(self, app: str, service: str, replica: int) -> ContainerFacts:

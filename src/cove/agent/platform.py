@@ -18,6 +18,7 @@ from cove.adapters.localca import LocalAuthority
 from cove.adapters.probe import HttpProbe
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.ports import Platform
@@ -43,6 +44,7 @@ class Parts:
     proxy_api: TraefikApi
     proxy: ProxyRuntime
     rollouts: Rollouts
+    happenings: Happenings
 
     async def close(self) -> None:
         """Closes connections and files."""
@@ -97,4 +99,5 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         proxy_api=api,
         proxy=proxy,
         rollouts=Rollouts(platform, naming, settings),
+        happenings=Happenings(store),
     )

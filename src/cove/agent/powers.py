@@ -6,7 +6,6 @@ live is decided by rollouts.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -17,7 +16,6 @@ from cove.model import names
 from cove.model.suggestions import nearest
 from cove.model.views import PowerView
 
-_log = logging.getLogger(__name__)
 _POWER: Final = re.compile(r"[a-z-]+(=[^\s]+)?")
 _LONGEST: Final = 4096 + 32  # characters: PATH_MAX, and a power's own name
 
@@ -53,7 +51,8 @@ def grant(parts: Parts, app: str, powers: Sequence[str], by: str) -> tuple[str, 
     new = tuple(power for power in wanted if power not in had)
     for power in new:
         parts.store.grant(app, power, by)
-        _log.info("%s was given %s by %s", app, power, by or "somebody")
+        text = f"given {power}, by {by or 'somebody'}"
+        parts.happenings.record("power", text, app=app, data={"power": power})
     return new
 
 
@@ -73,7 +72,8 @@ def revoke(parts: Parts, app: str, powers: Sequence[str], by: str) -> tuple[str,
             )
     for power in wanted:
         parts.store.revoke(app, power)
-        _log.info("%s was taken from %s by %s", power, app, by or "somebody")
+        text = f"{power} was taken away, by {by or 'somebody'}"
+        parts.happenings.record("power", text, app=app, data={"power": power})
     return tuple(wanted)
 
 

@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "plan": "Show what a deploy would do, and why",
         "status": "What runs, where, and what is wrong",
         "logs": "What an app's containers write",
+        "events": "What happened on this server, or to an app",
         "exec": "Run a command in an app's container",
         "history": "An app's releases",
         "rollback": "Make an earlier release live again",

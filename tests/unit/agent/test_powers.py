@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from cove.agent import powers
+from cove.agent.happenings import Happenings
 from cove.agent.platform import Parts
 from cove.errors import InvalidFile, NotFound
 from cove.ports import Store
@@ -18,7 +19,7 @@ from support.store import opened
 def parts() -> Iterator[Parts]:
     """The one part that powers need, with two of them given."""
     with opened() as store:
-        found = cast("Parts", SimpleNamespace(store=store))
+        found = cast("Parts", SimpleNamespace(store=store, happenings=Happenings(store)))
         powers.grant(found, "shop", ["privileged", "host-bind=/srv/data"], "ann")
         yield found
 

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from cove.agent.api.answers import answer
 from cove.agent.api.endpoint import endpoint, read_body
-from cove.agent.execution import Executions
+from cove.agent.execution import Executions, Place
 from cove.agent.platform import Parts
 from cove.model.requests import Who
 from cove.ports import CommandRequest
@@ -65,10 +65,10 @@ class ExecEndpoints:
         )
         token, facts = await self._executions.prepare(
             request.match_info["app"],
-            body.service,
-            body.replica,
+            Place(body.service, body.replica),
             wanted,
             (body.rows, body.columns),
+            body.by,
         )
         view = ExecView(id=token, service=facts.service, container=facts.name)
         return answer({"exec": view}, 202)

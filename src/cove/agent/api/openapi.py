@@ -16,6 +16,7 @@ _QUERIES = {
     "/v1/rollouts": ("app", "limit"),
     "/v1/rollouts/{id}/events": ("after",),
     "/v1/apps/{app}/logs": ("follow", "since", "tail"),
+    "/v1/events": ("app", "follow", "after", "since", "tail"),
 }
 
 # POSTs that answer with a result: 200

@@ -11,6 +11,7 @@ from cove.agent.api.agent_endpoints import AgentEndpoints, ShutdownRequest
 from cove.agent.api.answers import Handler, answer, errors
 from cove.agent.api.app_endpoints import AppEndpoints
 from cove.agent.api.endpoint import Endpoint, endpoint, endpoints_of
+from cove.agent.api.event_endpoints import EventEndpoints
 from cove.agent.api.exec_endpoints import ExecEndpoints
 from cove.agent.api.grant_endpoints import GrantEndpoints
 from cove.agent.api.openapi import document
@@ -34,6 +35,7 @@ class Api:
             AppEndpoints(parts),
             GrantEndpoints(parts),
             ExecEndpoints(parts),
+            EventEndpoints(parts),
             self,
         )
 
