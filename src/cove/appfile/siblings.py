@@ -101,8 +101,9 @@ def _report_undefined(
         if name in known or kind in defined.implied:
             continue
         shown = "this" if value.interpolated else quote(name)
-        text = f"there is no {kind} {shown} at the top of the file: add it under {kind}s"
-        _report(value, text + nearest(value, name, list(known)))
+        guess = nearest(value, name, list(known))
+        advice = guess or f": add it under {kind}s"
+        _report(value, f"there is no {kind} {shown} at the top of the file{advice}")
 
 
 def _files(part: Part, defined: Definitions) -> tuple[File, ...]:
