@@ -32,6 +32,10 @@ NOTES: Final[dict[str, Note]] = {
         "`cove up` asked for other ports than the running agent has.",
         "`cove down`, then `cove up -d` with the new ports.",
     ),
+    "bad-power": Note(
+        "A power over the host is not spelled as any that cove knows.",
+        "Take one from the [list](app-file.md#grants).",
+    ),
     "bad-request": Note(
         "The API does not understand a request.",
         "Compare the versions of command and agent: `cove version`.",
@@ -41,6 +45,10 @@ NOTES: Final[dict[str, Note]] = {
         "Report it, with the file that the message names or with the agent's log.",
     ),
     "cancelled": Note("You cancelled; what was begun has been undone.", "Nothing."),
+    "cannot-run": Note(
+        "`cove exec`: the command, its user or its folder is not in the container.",
+        "Look what is there: `cove exec APP -- ls /bin /usr/bin`.",
+    ),
     "cannot-start": Note(
         "Docker cannot start the container, mostly because the command is not in the image.",
         "Check `command`, `entrypoint` and `working_dir` against the image.",
@@ -136,9 +144,18 @@ NOTES: Final[dict[str, Note]] = {
         "The message says what the check saw and what the container listens on instead. If it "
         "only needs longer, raise `rollout.timeout`.",
     ),
+    "not-running": Note(
+        "There is no running container to run the command in.",
+        "`cove status APP`; `cove start APP` if it is stopped.",
+    ),
     "oom": Note(
         "The container used more memory than it may and was killed.",
         "Raise `mem_limit`, or make the app need less.",
+    ),
+    "outside-folder": Note(
+        "A file that the app file names, or `.env`, is a symbolic link out of its folder: a "
+        "stranger's app file could send what is yours.",
+        "Copy the file to where the app file is.",
     ),
     "platform": Note("systemctl, or a file it needs, failed.", "Run as root; follow the reason."),
     "pool": Note(
@@ -150,6 +167,10 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "port-undecided": Note(
         "The image exposes no port, or several, and the file names none.", "Write `port: 8000`."
+    ),
+    "power": Note(
+        "`cove allow` was given something that is no power over the host.",
+        "Write it as the refusal of the app file does, such as `host-bind=/srv/data`.",
     ),
     "proxy-down": Note("Traefik does not answer.", "`cove doctor`; the message names its log."),
     "proxy-image": Note(

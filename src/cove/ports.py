@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from cove.errors import CoveError
 from cove.model.app import App, File, Health
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
 from cove.model.release import Image, Placement, Release
 
 ContainerState = Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
+
+
+ChangeAction = Literal["start", "die", "oom", "healthy", "unhealthy", "destroy"]
 
 
 class ContainerFacts(Struct, frozen=True, kw_only=True):
@@ -60,6 +64,18 @@ class Exit(Struct, frozen=True):
     at: float
     code: int
     oom: bool
+
+
+class ContainerChange(Struct, frozen=True, kw_only=True):
+    """What became of a container. `nano` is nanoseconds since the epoch, as Docker counts."""
+
+    nano: int
+    action: ChangeAction
+    container: str
+    app: str
+    service: str
+    release: int  # 0: it carries none
+    exit_code: int = 0
 
 
 class ImageFacts(Struct, frozen=True, kw_only=True):
@@ -368,6 +384,58 @@ class Store(Protocol):
     def events(self, rollout_id: int, after: int = 0) -> tuple[Event, ...]: ...
 
 
+class CommandRequest(Struct, frozen=True, kw_only=True):
+    """A command to run inside a running container. `stdin`: whether it is given any input."""
+
+    command: tuple[str, ...]
+    tty: bool = False
+    stdin: bool = True
+    user: str = ""  # empty: the container's own
+    workdir: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Output(Struct, frozen=True):
+    """A piece of what a command wrote. With a terminal everything is `stdout`."""
+
+    stream: Literal["stdout", "stderr"]
+    data: bytes
+
+
+class RunningCommand(Protocol):
+    """A command under way inside a container; every wait is the command's own pace."""
+
+    def output(self) -> AsyncIterator[Output]:
+        """What it writes, until it has closed its output. To be asked for once."""
+
+    async def write(self, data: bytes) -> None: ...
+    async def end_input(self) -> None: ...
+    async def resize(self, rows: int, columns: int) -> None: ...
+    async def pid(self) -> int:
+        """Its process, as this machine numbers it; 0 when it does not run."""
+
+    async def exit_code(self) -> int | None:
+        """Once its output has ended; None where the container is gone with the answer."""
+
+    def failure(self) -> CoveError | None:
+        """Why it could not be run at all (`cannot-run`), with the exit code of a shell for that.
+
+        Known once its exit code is; None for one that ran.
+        """
+
+    async def close(self) -> None: ...
+
+
+class Commands(Protocol):
+    """Commands inside running containers."""
+
+    async def prepare(self, container_id: str, request: CommandRequest) -> str:
+        """What `start` takes. Raises NotFound and Refused (`not-running`, `cannot-run`)."""
+
+    async def start(self, prepared: str, *, tty: bool) -> RunningCommand:
+        """Runs what was prepared. Raises as `prepare` does."""
+
+
 class Platform(Struct, frozen=True, kw_only=True):
     """The parts the core works with, wired by a composition root."""
 
@@ -383,7 +451,10 @@ class Platform(Struct, frozen=True, kw_only=True):
 __all__ = [
     "AppRecord",
     "Certificates",
+    "CommandRequest",
+    "Commands",
     "Composer",
+    "ContainerChange",
     "ContainerFacts",
     "ContainerState",
     "Engine",
@@ -395,6 +466,7 @@ __all__ = [
     "Journal",
     "Listener",
     "LogLine",
+    "Output",
     "Placement",
     "Platform",
     "Probe",
@@ -402,6 +474,7 @@ __all__ = [
     "Progress",
     "Proxy",
     "ProxyRoutes",
+    "RunningCommand",
     "Sighting",
     "Step",
     "Store",

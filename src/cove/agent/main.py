@@ -14,12 +14,14 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
 from aiohttp import web
 from msgspec.structs import replace
 
+from cove import __version__
 from cove.adapters.sqlite import DEFAULT_POOL
 from cove.adapters.traefik import TraefikApi
 from cove.agent.api.agent_endpoints import ShutdownRequest
@@ -64,6 +66,7 @@ async def run(folder: Path, asked: Asked) -> int:
     instance = Instance(folder)
     instance.open()
     parts = assemble(await _reachable(instance, instance.remember(asked)), instance)
+    parts.happenings.heed_warnings()
     ended: asyncio.Future[ShutdownRequest] = asyncio.get_running_loop().create_future()
     api = Api(parts, lambda request: _end(ended, request))
     runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
@@ -93,6 +96,7 @@ async def _live(parts: Parts, api: Api) -> None:
     await recovery.recover(parts.rollouts)
     parts.proxy.view = await parts.proxy.look()
     api.ready = True
+    parts.happenings.record("agent", f"the agent {__version__} is ready")
     _log.info("ready: %s, proxy %s", parts.naming.prefix, parts.proxy.view.version)
     # What was loaded stays; the collector need not look at it again.
     gc.collect()
@@ -136,6 +140,8 @@ async def _leave(parts: Parts, request: ShutdownRequest) -> None:
                     await companions.stop(op.StopCompanions(release=record.live), work)
         if request.proxy:
             await parts.proxy.remove()
+    # What was stopped until now was meant to stop: the next agent looks from here on.
+    parts.happenings.record("agent", "the agent ended", data={"nano": time.time_ns()})
     _log.info("ended")
 
 

@@ -12,12 +12,13 @@ from msgspec.structs import replace
 
 from cove.adapters.cipher import FileCipher
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
-from cove.adapters.docker import DockerClient, DockerEngine, socket_path
+from cove.adapters.docker import DockerClient, DockerCommands, DockerEngine, socket_path
 from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
 from cove.adapters.probe import HttpProbe
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.ports import Platform
@@ -36,12 +37,14 @@ class Parts:
     naming: Naming
     client: DockerClient
     engine: DockerEngine
+    commands: DockerCommands
     store: SqliteStore
     authority: LocalAuthority
     host: LinuxHost
     proxy_api: TraefikApi
     proxy: ProxyRuntime
     rollouts: Rollouts
+    happenings: Happenings
 
     async def close(self) -> None:
         """Closes connections and files."""
@@ -89,10 +92,12 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         naming=naming,
         client=client,
         engine=engine,
+        commands=DockerCommands(client),
         store=store,
         authority=authority,
         host=host,
         proxy_api=api,
         proxy=proxy,
         rollouts=Rollouts(platform, naming, settings),
+        happenings=Happenings(store),
     )

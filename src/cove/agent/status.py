@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from cove.agent.platform import Parts
+from cove.agent.powers import powers_of
 from cove.errors import NotFound
 from cove.model.release import Release, companion_names
 from cove.model.views import AppState, AppStatus, CertView, ReleaseView, ReplicaView, RouteView
@@ -109,6 +110,7 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
             for route in (release.spec.routes if release else ())
         ),
         order=replaced_in_order(release.spec) if release else "",
+        powers=powers_of(parts, record.name),
     )
 
 

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from cove.agent.observing import observe
 from cove.agent.platform import Parts
 from cove.errors import CoveError
 from cove.model.views import ProxyView
@@ -30,6 +31,7 @@ async def watch(parts: Parts) -> None:
         _every(REPAIR_EVERY, Repairs().look, parts),
         _every(SWEEP_EVERY, _sweep, parts),
         _every(RENEW_EVERY, _renew, parts),
+        observe(parts),
     )
 
 
@@ -55,7 +57,8 @@ async def _look_at_proxy(parts: Parts) -> None:
         view = await parts.proxy.look()
     parts.proxy.view = view
     if _told(view) != _told(before):
-        _log.log(logging.WARNING if view.problem else logging.INFO, "proxy: %s", _told(view))
+        level = logging.WARNING if view.problem else logging.INFO
+        _log.log(level, "proxy: %s", _told(view), extra={"happening": "proxy"})
 
 
 def _told(view: ProxyView) -> str:

@@ -39,6 +39,7 @@ class Use:
     kind: str
     source: str
     settings: dict[str, Any]
+    content: EnvValue | None = None  # where the service says it itself, as in the short form
 
     def file(self, content: EnvValue) -> File:
         """The file with its content."""
@@ -50,26 +51,35 @@ Uses = list[tuple[Value, Use]]
 Contents = dict[str, tuple[Value, EnvValue | None]]  # None: reported already
 
 
-def uses(kind: str) -> Callable[[Value], Uses]:
-    """A reader of a service's `configs` or `secrets`: a list, each a name or a mapping."""
+def uses(kind: str, *, inline: bool) -> Callable[[Value], Uses]:
+    """A reader of a service's `configs` or `secrets`: a list, each a name or a mapping.
+
+    `inline`: a mapping may say where the content comes from, too.
+    """
 
     def read(value: Value) -> Uses:
         items = value.items(f"a list of {kind}s")
         if len(items) > _MOST:
             raise value.invalid(f"names {len(items)} {kind}s; {_MOST} is the most")
-        return each(items, lambda item: _use(kind, item))
+        return each(items, lambda item: _use(kind, item, inline=inline))
 
     return read
 
 
-def _use(kind: str, value: Value) -> Use:
+def _use(kind: str, value: Value, *, inline: bool) -> Use:
     if not value.is_mapping:
         return Use(kind, _name(value), {})
     target = _secret_target if kind == SECRET else _config_target
-    read = fields(value, {**USE, "target": target}, required=("source",))
+    known = {**USE, "target": target, **(SOURCES if inline else {})}
+    read = fields(value, known, required=("source",))
     if "source" not in read:
         raise value.already_reported()
-    return Use(kind, read.pop("source"), read)
+    source = read.pop("source")
+    content = None
+    if any(key in value.entries() for key in SOURCES) and inline:
+        content = _one_source(kind, value, read)
+    settings = {key: found for key, found in read.items() if key not in SOURCES}
+    return Use(kind, source, settings, content)
 
 
 def _secret_target(value: Value) -> str:
@@ -137,9 +147,17 @@ def _check_sizes(value: Value, found: Contents) -> None:
 
 def _content(kind: str, value: Value) -> EnvValue:
     entries = value.entries(f"a mapping with file, environment or content: where the {kind} is")
-    given = [key for key in SOURCES if key in entries and not entries[key].null]
     read = fields(value.without_extensions(), SOURCES, refused=REFUSED)
-    if any(key not in read for key in given) or any(key in REFUSED for key in entries):
+    if any(key in REFUSED for key in entries):
+        raise value.already_reported()
+    return _one_source(kind, value, read)
+
+
+def _one_source(kind: str, value: Value, read: Mapping[str, Any]) -> EnvValue:
+    """The content, from the one key that says where it is."""
+    entries = value.entries()
+    given = [key for key in SOURCES if key in entries and not entries[key].null]
+    if any(key not in read for key in given):
         raise value.already_reported()
     if len(given) != 1:
         raise value.invalid("must have one of file, environment and content")
@@ -149,8 +167,7 @@ def _content(kind: str, value: Value) -> EnvValue:
         raise at.invalid("is not text: it holds a zero byte")
     if len(content.value) > _MAX_FILE:
         raise at.invalid(f"is larger than {_MAX_FILE // 1024} KB")
-    secret = kind == SECRET or content.sensitive
-    return EnvValue(content.value, sensitive=secret)
+    return EnvValue(content.value, sensitive=kind == SECRET or content.sensitive)
 
 
 def _of_file(value: Value) -> EnvValue:
@@ -186,16 +203,25 @@ REFUSED: Final = {
 }
 
 
+def inline_definitions(use_list: Uses, kind: str) -> Contents:
+    """What the services of a file define where they use it."""
+    own = [(value, use) for value, use in use_list if use.kind == kind and use.content]
+    return {use.source: (value, use.content) for value, use in own}
+
+
 def filled(use_list: Uses, defined: Mapping[str, Contents]) -> list[tuple[Value, File]]:
     """The files of a service; a name that is not defined is recorded."""
     found = []
     for value, use in use_list:
         contents = defined[use.kind]
-        if use.source not in contents:
+        if use.content is not None:
+            found.append((value, use.file(use.content)))
+        elif use.source not in contents:
             shown = "this" if value.interpolated else quote(use.source)
-            text = f"there is no {use.kind} {shown} at the top of the file"
             guess = nearest(value, use.source, list(contents))
-            value.reading.problems.add(value.node.at, value.path, text + guess)
+            text = f"nothing says what the {use.kind} {shown} holds"
+            advice = guess or f": add it under {use.kind}s at the top of the file"
+            value.reading.problems.add(value.node.at, value.path, text + advice)
         elif (content := contents[use.source][1]) is not None:
             found.append((value, use.file(content)))
     return found

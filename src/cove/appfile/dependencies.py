@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, Final
 
 from cove.appfile.problems import quote
@@ -55,46 +55,40 @@ FIELDS: Final[dict[str, Any]] = {
 }
 
 
-def settled(
-    name: str, depends: Depends, services: Mapping[str, Service], dropped: frozenset[str]
-) -> tuple[Dependency, ...]:
-    """A service's dependencies on siblings that exist; on any other, a finding is recorded."""
-    return tuple(
-        found
-        for value, found in depends
-        if _exists(name, value, found, services, dropped) and _possible(value, found, services)
-    )
-
-
-def _exists(
+def holds(
     name: str,
     value: Value,
     found: Dependency,
     services: Mapping[str, Service],
-    dropped: frozenset[str],
+    dropped: Container[str],
 ) -> bool:
+    """Whether a service can depend on another as it says; if not, that is recorded.
+
+    Without a finding it does not hold only where the other may be absent and is.
+    """
     other = found.service
     if other == name:
         _report(value, "a service cannot depend on itself")
-    elif other in dropped and found.required:
+    elif other in services:
+        return _possible(value, found, services[other])
+    elif other not in dropped:
+        shown = "this" if value.interpolated else quote(other)
+        _report(value, f"there is no service {shown}{nearest(value, other, list(services))}")
+    elif found.required:
         text = f"{quote(other)} has none of the active profiles; activate one with x-cove.profiles"
         _report(value, f"{text}, or write required: false")
-    elif other not in services and other not in dropped:
-        shown = "this" if value.interpolated else quote(other)
-        _report(value, f"there is no service {shown}{nearest(value, other, [*services, *dropped])}")
-    return other in services and other != name
+    return False
 
 
-def _possible(value: Value, found: Dependency, services: Mapping[str, Service]) -> bool:
-    options = services[found.service].options
-    check = options.get("healthcheck", {})
+def _possible(value: Value, found: Dependency, other: Service) -> bool:
+    check = other.options.get("healthcheck", {})
+    restart = other.options.get("restart")
     if found.condition == "healthy" and (
         check.get("disable") or check.get("test", [""])[0] == "NONE"
     ):
-        text = f"{quote(found.service)} disables its healthcheck, so it can never be healthy"
-        _report(value, text)
-    if found.condition == "completed" and options.get("restart") in _RESTARTS:
-        text = f"with restart: {options['restart']} {quote(found.service)} never completes"
+        _report(value, f"{quote(other.name)} disables its healthcheck: it can never be healthy")
+    if found.condition == "completed" and restart in _RESTARTS:
+        text = f"with restart: {restart} {quote(other.name)} never completes"
         _report(value, f'{text}; write restart: "no" or on-failure there')
     return True
 

@@ -133,11 +133,19 @@ _FIELDS: Final[dict[str, Any]] = {"path": lambda value: value, "required": boole
 def _read(path: str, text: str, value: Value) -> dict[str, EnvValue]:
     if len(text) > _MAX_ENV_FILE:
         raise value.invalid(f"the file {quote(path)} is larger than 1 MB")
+    known = value.reading.parsed
+    if path not in known:  # services often share one
+        if sum(len(value.reading.env_files[other]) for other in known) > _MAX_ENV_FILES:
+            raise value.invalid("the files of all services are larger than 2 MB together")
+        known[path] = _parsed(path, text, value)
+    for name, content in known[path].items():
+        _check_entry(name, content, value)
+    return {name: EnvValue(content, sensitive=True) for name, content in known[path].items()}
+
+
+def _parsed(path: str, text: str, value: Value) -> dict[str, str]:
     try:
-        found = read_env_file(text, value.reading.variables.get)
+        return read_env_file(text, value.reading.variables.get)
     except EnvFileError as error:
         value.reading.problems.add_elsewhere(path, error.line, error.text)
         return {}
-    for name, content in found.items():
-        _check_entry(name, content, value)
-    return {name: EnvValue(content, sensitive=True) for name, content in found.items()}

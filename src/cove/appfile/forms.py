@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from cove.appfile import document
-from cove.appfile.attached_files import CONFIG, SECRET
+from cove.appfile.attached_files import CONFIG, SECRET, inline_definitions
 from cove.appfile.filling import Filling
 from cove.appfile.keys import (
     COMPOSE,
@@ -26,7 +26,7 @@ from cove.appfile.keys import (
 from cove.appfile.ports import targets
 from cove.appfile.problems import quote
 from cove.appfile.service import Part
-from cove.appfile.siblings import Definitions, app
+from cove.appfile.siblings import Definitions, Services, app
 from cove.appfile.value import Value, fields, nearest
 from cove.model import names
 from cove.model.app import App
@@ -38,6 +38,7 @@ _NAME_WORDS: Final = (
     'a service\'s name is lower-case letters, digits, "-" and "_", 40 at most, and begins and '
     "ends with a letter or digit"
 )
+_IMPLIED: Final = ("network", "volume")  # what the short form need not define
 _AT_THE_TOP: Final = (
     "describes a service: write it under services.NAME{}, or add an image at the top for a "
     "service there"
@@ -76,10 +77,10 @@ def _short(name: str, root: Value, filling: Filling) -> App:
     )
     rest = filling.keys(root.without(set(top) - beside), COMPOSE)
     read = fields(rest.without({_SERVICES}), COMPOSE)
-    parts, dropped = _services(rest, read, filling)
-    parts = [part for part in parts if not _taken(name, part)]
-    implied = frozenset(kind for kind in ("network", "volume") if f"{kind}s" not in read)
-    return app(name, [main, *parts], dropped, _definitions(read, implied))
+    found = _services(rest, read, filling)
+    parts = [main, *(part for part in found.parts if not _taken(name, part))]
+    defined = _definitions(read, {kind for kind in _IMPLIED if f"{kind}s" not in read}, main.read)
+    return app(name, parts, found, defined)
 
 
 def _taken(name: str, part: Part) -> bool:
@@ -103,36 +104,38 @@ def _compose(name: str, root: Value, filling: Filling) -> App:
         refused={**misplaced, **COMPOSE_REFUSED},
         beside=(_SERVICES,),
     )
-    parts, dropped = _services(root, read, filling)
-    if not parts and not dropped:
-        top = root.entries()[_SERVICES]
-        if top.is_mapping and not top.entries():
-            top.reading.problems.add(top.node.at, top.path, "must hold a service")
-    elif not parts:
-        top = root.entries()[_SERVICES]
-        text = "none of the services is in an active profile; activate one with x-cove.profiles"
-        top.reading.problems.add(top.node.at, top.path, text)
-    return app(name, parts, dropped, _definitions(read, frozenset()))
+    found = _services(root, read, filling)
+    services = root.entries()[_SERVICES]
+    if not found.parts and not found.unread and services.is_mapping:
+        text = "none is in an active profile; activate one with x-cove.profiles"
+        text = text if found.dropped else "must hold a service"
+        services.reading.problems.add(services.node.at, services.path, text)
+    unread = {kind for kind in _IMPLIED if f"{kind}s" in root.entries() and f"{kind}s" not in read}
+    return app(name, found.parts, found, _definitions(read, unread, {}))
 
 
-def _definitions(read: Mapping[str, Any], implied: frozenset[str]) -> Definitions:
+def _definitions(
+    read: Mapping[str, Any], implied: set[str], main: Mapping[str, Any]
+) -> Definitions:
+    uses = [*main.get("configs", ()), *main.get("secrets", ())]
+    files = {
+        kind: {**read.get(f"{kind}s", {}), **inline_definitions(uses, kind)}
+        for kind in (CONFIG, SECRET)
+    }
     return Definitions(
         networks=read.get("networks", {}),
         volumes=read.get("volumes", {}),
-        files={CONFIG: read.get("configs", {}), SECRET: read.get("secrets", {})},
-        implied=implied,
+        files=files,
+        implied=frozenset(implied),
     )
 
 
-def _services(
-    root: Value, read: Mapping[str, Any], filling: Filling
-) -> tuple[list[Part], frozenset[str]]:
-    """The active services that could be read, and the names of those left out by profile."""
+def _services(root: Value, read: Mapping[str, Any], filling: Filling) -> Services:
+    """The services of a file as far as they are active and can be read."""
+    found = Services([], set(), set())
     value = root.entries().get(_SERVICES)
     if value is None:
-        return [], frozenset()
-    parts: list[Part] = []
-    dropped: set[str] = set()
+        return found
     active = frozenset(read.get(_EXTENSION, {}).get("profiles", ()))
     seen: set[str] = set()
     with value.collect():
@@ -140,16 +143,18 @@ def _services(
         if len(children) > _MOST_SERVICES:
             raise value.invalid(f"names {len(children)} services; {_MOST_SERVICES} is the most")
         for name, child in children.items():
+            found.unread.add(name)
             with child.collect():
                 _check_name(name, child)
                 wanted = _profiles(filling.keys(child, {"profiles"}))
                 seen |= wanted
                 if wanted and not wanted & active:
-                    dropped.add(name)
+                    found.dropped.add(name)
                 else:
-                    parts.append(_part(name, child, filling))
+                    found.parts.append(_part(name, child, filling))
+                found.unread.remove(name)
     _report_profiles(root, active, seen)
-    return parts, frozenset(dropped)
+    return found
 
 
 def _check_name(name: str, value: Value) -> None:

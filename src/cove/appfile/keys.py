@@ -42,8 +42,8 @@ SERVICE: Final[dict[str, Reader]] = {
     "env_file": env_files,
     "volumes": mounts.volumes,
     "tmpfs": mounts.tmpfs,
-    "configs": attached_files.uses(attached_files.CONFIG),
-    "secrets": attached_files.uses(attached_files.SECRET),
+    "configs": attached_files.uses(attached_files.CONFIG, inline=True),
+    "secrets": attached_files.uses(attached_files.SECRET, inline=True),
     "networks": networks.attachments,
     "depends_on": depends_on,
     "ports": ports,
@@ -140,6 +140,8 @@ def x_cove(value: Value) -> dict[str, Any]:
 _OF_COVE: Final = ("env", "health", "rollout", "replicas")
 COMPOSE_SERVICE: Final[dict[str, Reader]] = {
     **{key: reader for key, reader in SERVICE.items() if key not in _OF_COVE},
+    "configs": attached_files.uses(attached_files.CONFIG, inline=False),
+    "secrets": attached_files.uses(attached_files.SECRET, inline=False),
     **OPTIONS,
     "profiles": cove_keys.profiles,
     "scale": cove_keys.replicas,

@@ -200,6 +200,7 @@ def definitions(value: Value) -> Volumes:
         raise value.invalid(f"names {len(children)} volumes; {_MOST} is the most")
     found: Volumes = {}
     for name, child in children.items():
+        found[name] = (child, Volume(name=name))
         with child.collect():
             found[name] = (child, _definition(name, child))
     return found

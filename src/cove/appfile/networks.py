@@ -66,6 +66,7 @@ def definitions(value: Value) -> Networks:
         raise value.invalid(f"names {len(children)} networks; {_MOST} is the most")
     found: Networks = {}
     for name, child in children.items():
+        found[name] = (child, Network(name=name))
         with child.collect():
             found[name] = (child, _definition(name, child))
     return found

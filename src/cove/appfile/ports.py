@@ -158,4 +158,6 @@ def _targets(value: Value) -> range:
         if match is None:
             raise value.invalid(f'must read "80" or "8080:80", not {value.shown()}')
         found, protocol = _range(match["target"], value), match["protocol"]
+    if len(found) > _MAX_PORTS:
+        raise value.invalid(f"names {len(found)} ports; {_MAX_PORTS} is the most")
     return range(0) if protocol == "udp" else found

@@ -56,6 +56,9 @@ def _read(node: Node) -> dict[str, Node]:
 
 
 def _values(node: Node | None) -> list[Node]:
+    """What is defined by name; in the short form, in a list."""
+    if isinstance(node, Sequence):
+        return list(node.items)
     return [entry.value for entry in node.entries.values()] if isinstance(node, Mapping) else []
 
 

@@ -92,9 +92,11 @@ class Part:
 
     def _only_port(self) -> int:
         """The port that `ports` and `expose` hint at; 0 where they name none or several."""
+        exposed_ports = [exposed(text) for text in self.read.get("expose", ())]
+        if any(len(several) > 1 for several in exposed_ports):
+            return 0
         ports = {port.target for _, port in self.read.get("ports", ()) if port.protocol == "tcp"}
-        ports.update(self.read.get("targets", ()))
-        ports.update(port for text in self.read.get("expose", ()) for port in exposed(text))
+        ports.update(self.read.get("targets", ()), *exposed_ports)
         return ports.pop() if len(ports) == 1 else 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,6 +22,7 @@ from cove.model.app import App, Attachment, File, Mount, Network, Service, Volum
 
 # Of the 64 addresses of an app's network cove gives 30 to containers (`adapters.sqlite.addresses`).
 _ADDRESSES: Final = 30
+_MAX_CONTENTS: Final = 8 * 1024 * 1024  # characters
 _RELEASED: Final = re.compile(r".*-r[0-9]+(?:-[0-9]+)?")
 _REPLICA: Final = re.compile(r"(.+)-[0-9]+")
 
@@ -39,13 +40,21 @@ class Definitions:
     implied: frozenset[str]
 
 
-def app(name: str, parts: Sequence[Part], dropped: frozenset[str], defined: Definitions) -> App:
+class Services(NamedTuple):
+    """The services of a file: those to run, those in no active profile, and the unreadable."""
+
+    parts: list[Part]
+    dropped: set[str]
+    unread: set[str]
+
+
+def app(name: str, parts: Sequence[Part], beside: Services, defined: Definitions) -> App:
     """The app that the parts make together."""
     report_clashes([draft for part in parts for draft in part.drafts()])
     services = {part.name: part.service() for part in parts}
     dependencies.report_circles({part.name: part.read.get("depends_on", []) for part in parts})
     for part in parts:
-        services[part.name] = _joined(part, services, dropped, defined)
+        services[part.name] = _joined(part, services, beside, defined)
     found = App(
         name=name,
         services=tuple(services.values()),
@@ -56,14 +65,20 @@ def app(name: str, parts: Sequence[Part], dropped: frozenset[str], defined: Defi
     _report_completions(found, parts)
     _report_network_modes(found, parts)
     _report_addresses(found, parts)
+    _report_size(found, parts)
     return replace(found, networks=_networks(found, defined), volumes=_volumes(found, defined))
 
 
 def _joined(
-    part: Part, services: Mapping[str, Service], dropped: frozenset[str], defined: Definitions
+    part: Part, services: Mapping[str, Service], beside: Services, defined: Definitions
 ) -> Service:
     read = part.read
-    depends = dependencies.settled(part.name, read.get("depends_on", []), services, dropped)
+    depends = tuple(
+        found
+        for value, found in read.get("depends_on", ())
+        if found.service not in beside.unread
+        and dependencies.holds(part.name, value, found, services, beside.dropped)
+    )
     _report_undefined("network", _network_names(part), defined.networks, defined)
     _report_undefined("volume", _volume_names(part), defined.volumes, defined)
     return replace(services[part.name], depends_on=depends, files=_files(part, defined))
@@ -86,8 +101,9 @@ def _report_undefined(
         if name in known or kind in defined.implied:
             continue
         shown = "this" if value.interpolated else quote(name)
-        text = f"there is no {kind} {shown} at the top of the file: add it under {kind}s"
-        _report(value, text + nearest(value, name, list(known)))
+        guess = nearest(value, name, list(known))
+        advice = guess or f": add it under {kind}s"
+        _report(value, f"there is no {kind} {shown} at the top of the file{advice}")
 
 
 def _files(part: Part, defined: Definitions) -> tuple[File, ...]:
@@ -150,7 +166,10 @@ def _report_network_modes(found: App, parts: Sequence[Part]) -> None:
     for part in parts:
         mode = part.read.get("network_mode")
         if mode is not None and part.name in released:
-            text = "the proxy reaches a service in the app's own network; leave network_mode out"
+            text = (
+                "a service that has a domain, or is the only one, is replaced side by side in the "
+                "app's own network; leave network_mode out"
+            )
             _report(part.entries["network_mode"], text)
         elif mode is not None and "networks" in part.read:
             _report(part.entries["network_mode"], "goes with no networks; write one of them")
@@ -167,6 +186,16 @@ def _report_addresses(found: App, parts: Sequence[Part]) -> None:
         )
         last = parts[-1]
         last.value.reading.problems.add(last.value.key_at, "services", text)
+
+
+def _report_size(found: App, parts: Sequence[Part]) -> None:
+    """What services repeat counts each time: all of it becomes part of each release."""
+    values = [value for s in found.services for value in s.environment.values()]
+    values += [file.content for s in found.services for file in s.files]
+    if sum(len(value.value) for value in values) > _MAX_CONTENTS:
+        at = parts[-1].value
+        text = "environments, configs and secrets are larger than 8 MB together"
+        at.reading.problems.add(at.key_at, "services", text)
 
 
 def _networks(found: App, defined: Definitions) -> tuple[Network, ...]:

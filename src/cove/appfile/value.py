@@ -39,6 +39,7 @@ class Reading:
     files: Mapping[str, str] = field(default_factory=dict)
     server: Server = ELSEWHERE
     grants: Grants = field(default_factory=Grants)
+    parsed: dict[str, dict[str, str]] = field(default_factory=dict)  # env files, by path
 
 
 @dataclass(frozen=True, slots=True)

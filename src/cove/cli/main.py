@@ -23,6 +23,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "plan": "Show what a deploy would do, and why",
         "status": "What runs, where, and what is wrong",
         "logs": "What an app's containers write",
+        "events": "What happened on this server, or to an app",
+        "exec": "Run a command in an app's container",
         "history": "An app's releases",
         "rollback": "Make an earlier release live again",
         "stop": "Stop an app, keeping its data",
@@ -30,6 +32,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "restart": "Replace an app's containers by fresh ones",
         "remove": "Remove an app; its volumes stay unless told",
         "attach": "Follow a rollout that is under way",
+        "allow": "Powers over the host: give them to an app, take them away",
     },
     "This machine": {
         "up": "Start the platform on this machine",

@@ -68,6 +68,16 @@ class RouteView(Struct, frozen=True, kw_only=True):
     redirect_from: tuple[str, ...] = ()
 
 
+class PowerView(Struct, frozen=True, kw_only=True):
+    """One power over the host: whether the app was given it, and whether its release uses it."""
+
+    power: str
+    granted: bool
+    used: bool
+    by: str = ""
+    at: float = 0.0
+
+
 class AppStatus(Struct, frozen=True, kw_only=True):
     """One app at a glance and in depth."""
 
@@ -85,6 +95,7 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...]
     routes: tuple[RouteView, ...]
     order: str = ""
+    powers: tuple[PowerView, ...] = ()
 
 
 class ReleaseView(Struct, frozen=True, kw_only=True):

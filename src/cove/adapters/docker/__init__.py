@@ -2,5 +2,6 @@
 
 from cove.adapters.docker.client import DockerClient, socket_path
 from cove.adapters.docker.engine import DockerEngine
+from cove.adapters.docker.execution import DockerCommands
 
-__all__ = ["DockerClient", "DockerEngine", "socket_path"]
+__all__ = ["DockerClient", "DockerCommands", "DockerEngine", "socket_path"]

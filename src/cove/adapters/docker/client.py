@@ -109,6 +109,20 @@ class DockerClient:
         except (aiohttp.ClientError, OSError) as error:
             raise self._down(error) from error
 
+    @property
+    def socket(self) -> str:
+        """The Engine's socket, for a connection that is no request."""
+        return self._socket
+
+    async def path(self, path: str) -> str:
+        """A path as such a connection needs it, the API's version before it."""
+        _, url = await self._target(path)
+        return url.removeprefix("http://docker")
+
+    def down(self, error: Exception) -> PlatformError:
+        """What such a connection's failure means."""
+        return self._down(error)
+
     async def _target(self, path: str) -> tuple[aiohttp.ClientSession, str]:
         if self._session is None:
             connector = aiohttp.UnixConnector(self._socket, limit=0)

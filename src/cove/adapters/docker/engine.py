@@ -16,15 +16,30 @@ from typing import Any, Final
 from cove.adapters.docker import logs as container_logs
 from cove.adapters.docker import pulling
 from cove.adapters.docker.client import DockerClient, EngineError
-from cove.adapters.docker.facts import container_facts, image_facts, sighting
+from cove.adapters.docker.facts import (
+    container_change,
+    container_facts,
+    image_facts,
+    sighting,
+)
 from cove.model.app import DEFAULT_NETWORK
-from cove.ports import ContainerFacts, EngineInfo, Exit, ImageFacts, LogLine, Progress, Sighting
+from cove.ports import (
+    ContainerChange,
+    ContainerFacts,
+    EngineInfo,
+    Exit,
+    ImageFacts,
+    LogLine,
+    Progress,
+    Sighting,
+)
 from cove.render.naming import LABEL_APP, LABEL_INSTANCE, LABEL_NETWORK, Naming
 
 _GONE: Final = 404
 _CONFLICT: Final = 409
 _UNCHANGED: Final = 304
 _LONGEST_SHOWN: Final = 2000  # characters of a log line in an error
+_NANO: Final = 1_000_000_000
 _OOM_SIGNAL: Final = "137"  # 128 + SIGKILL
 
 
@@ -150,6 +165,22 @@ class DockerEngine:
                 facts = await self.container(json.loads(line)["Actor"]["ID"])
                 if facts is not None:
                     yield facts
+
+    async def changes(self, since: int) -> AsyncIterator[ContainerChange]:
+        """What becomes of this instance's containers; Docker remembers its last 256 events."""
+        actions = ["start", "die", "oom", "health_status", "destroy"]
+        filters = {"type": ["container"], "event": actions, "label": self._labels("")}
+        moment = f"{since // _NANO}.{since % _NANO:09d}"
+        try:
+            async with self._client.stream(
+                "GET", "/events", filters=filters, since=moment
+            ) as response:
+                async for line in response.content:
+                    change = container_change(json.loads(line))
+                    if change is not None:
+                        yield change
+        except EngineError as error:
+            raise error.translated() from error
 
     async def subnets(self) -> tuple[str, ...]:
         """Every range a Docker network of this machine holds."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast, get_args
 
-from cove.ports import ContainerFacts, ImageFacts, Sighting
+from cove.ports import ChangeAction as Action
+from cove.ports import ContainerChange, ContainerFacts, ImageFacts, Sighting
 from cove.render.naming import LABEL_APP, LABEL_CONFIG, LABEL_RELEASE, LABEL_SERVICE
 
 _MAX_PORT = 65535
@@ -46,6 +47,24 @@ def sighting(entry: dict[str, Any]) -> Sighting:
         service=labels.get("com.docker.compose.service", ""),
         release=_number(labels.get(LABEL_RELEASE, "")),
         state=entry["State"],
+    )
+
+
+def container_change(event: dict[str, Any]) -> ContainerChange | None:
+    """From a line of `GET /events`; None for one that says nothing."""
+    action = str(event.get("Action", "")).removeprefix("health_status: ")
+    if action not in get_args(Action):
+        return None
+    labels = event["Actor"]["Attributes"]
+    code = str(labels.get("exitCode", ""))
+    return ContainerChange(
+        nano=int(event.get("timeNano", 0)),
+        action=cast("Action", action),
+        container=event["Actor"]["ID"],
+        app=labels.get(LABEL_APP, ""),
+        service=labels.get("com.docker.compose.service", ""),
+        release=_number(labels.get(LABEL_RELEASE, "")),
+        exit_code=_number(code),
     )
 
 

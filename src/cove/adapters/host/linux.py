@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from cove.adapters.host import memory, sockets
+from cove.adapters.host import memory, processes, sockets
 from cove.adapters.host.addresses import (
     Namespace,
     Run,
@@ -131,6 +131,13 @@ class LinuxHost:
     def held_by_others(self, port: int) -> bool:
         """Whether a user other than root and the one of this process listens on a TCP port."""
         return bool(sockets.owners(self._tables(self._proc), port) - {0, os.geteuid()})
+
+    async def end_process(self, pid: int, container_id: str, *, terminal: bool) -> bool:
+        """Ends a command that somebody ran inside a container; whether there was such a process.
+
+        What does not heed the signal is killed after some seconds.
+        """
+        return await processes.end(self._proc, pid, container_id, terminal=terminal)
 
     def _tables(self, root: Path) -> tuple[str, str]:
         try:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 import msgspec
 
-from cove.adapters.sqlite.connection import Records
+from cove.adapters.sqlite.happenings import HappeningRecords, append
+from cove.adapters.sqlite.rollouts import read_rollout
 from cove.model.events import Event, EventKind
+from cove.model.happenings import told
 
 
-class EventRecords(Records):
+class EventRecords(HappeningRecords):
     """The store's part about events."""
 
     def add_event(
@@ -26,7 +29,10 @@ class EventRecords(Records):
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (rollout_id, seq, at, kind, index, text, msgspec.json.encode(data).decode()),
             )
-        return Event(seq=seq, at=at, kind=kind, index=index, text=text, data=data)
+            event = Event(seq=seq, at=at, kind=kind, index=index, text=text, data=data)
+            _tell_of(db, rollout_id, event)
+        self.tell()
+        return event
 
     def events(self, rollout_id: int, after: int = 0) -> tuple[Event, ...]:
         """The events whose `seq` is greater than `after`, in order."""
@@ -42,3 +48,17 @@ class EventRecords(Records):
             )
             for row in self._db.rows(query, rollout_id, after)
         )
+
+
+def _tell_of(db: sqlite3.Connection, rollout_id: int, event: Event) -> None:
+    """In the same transaction, so that neither is known without the other."""
+    row = db.execute("SELECT * FROM rollouts WHERE id = ?", (rollout_id,)).fetchone()
+    if row is None or event.kind in ("plan", "started"):
+        return
+    query = "SELECT data FROM events WHERE rollout = ? AND kind = 'plan' ORDER BY seq LIMIT 1"
+    plan = db.execute(query, (rollout_id,)).fetchone()
+    operations = msgspec.json.decode(plan["data"]).get("operations", ()) if plan else ()
+    rollout = read_rollout(row)
+    found = told(rollout, event, [str(operation["title"]) for operation in operations])
+    if found is not None:
+        append(db, found)

@@ -114,7 +114,21 @@ CREATE TABLE networks (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS, _NETWORKS)
+# AUTOINCREMENT: a number that was told to a follower is never given again.
+_HAPPENINGS = """
+CREATE TABLE happenings (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    app TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    rollout INTEGER NOT NULL DEFAULT 0,
+    text TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+CREATE INDEX happenings_by_app ON happenings (app, seq);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS, _NETWORKS, _HAPPENINGS)
 
 
 def migrate(connection: sqlite3.Connection, scripts: tuple[str, ...] = MIGRATIONS) -> None:

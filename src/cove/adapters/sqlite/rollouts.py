@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sqlite3
 
-from cove.adapters.sqlite.connection import Records
+from cove.adapters.sqlite.happenings import HappeningRecords, append
 from cove.errors import Locked, NotFound
 from cove.model.events import Outcome, Rollout, RolloutKind
+from cove.model.happenings import begun
 from cove.ports import Journal, Step
 
 KEPT_ROLLOUTS = 200  # per app, with their events: months of history in a few megabytes
@@ -24,7 +25,7 @@ _BEING: dict[str, str] = {
 }
 
 
-class RolloutRecords(Records):
+class RolloutRecords(HappeningRecords):
     """The store's part about rollouts and their journal."""
 
     def open_rollout(self, app: str, kind: RolloutKind, by: str) -> Rollout:
@@ -33,14 +34,18 @@ class RolloutRecords(Records):
             query = "SELECT * FROM rollouts WHERE app = ? AND outcome IS NULL"
             holder = db.execute(query, (app,)).fetchone()
             if holder is not None:
-                raise _locked(_rollout(holder), self._now())
+                raise _locked(read_rollout(holder), self._now())
             started_at = self._now()
             cursor = db.execute(
                 "INSERT INTO rollouts (app, kind, started_by, started_at) VALUES (?, ?, ?, ?)",
                 (app, kind, by, started_at),
             )
             _prune(db, app)
-        return Rollout(id=cursor.lastrowid or 0, app=app, kind=kind, by=by, started_at=started_at)
+            number = cursor.lastrowid or 0
+            rollout = Rollout(id=number, app=app, kind=kind, by=by, started_at=started_at)
+            append(db, begun(rollout))
+        self.tell()
+        return rollout
 
     def save_plan(self, rollout: Rollout, plan: bytes) -> None:
         """Records what the rollout will do, before it does it. Raises NotFound."""
@@ -78,18 +83,18 @@ class RolloutRecords(Records):
     def rollout(self, rollout_id: int) -> Rollout | None:
         """One rollout; None where it never was or is no longer kept."""
         row = self._db.row("SELECT * FROM rollouts WHERE id = ?", rollout_id)
-        return None if row is None else _rollout(row)
+        return None if row is None else read_rollout(row)
 
     def rollouts(self, app: str = "", limit: int = 20) -> tuple[Rollout, ...]:
         """The newest rollouts of one app, or of all, newest first."""
         query = "SELECT * FROM rollouts WHERE ? IN ('', app) ORDER BY id DESC LIMIT ?"
-        return tuple(_rollout(row) for row in self._db.rows(query, app, limit))
+        return tuple(read_rollout(row) for row in self._db.rows(query, app, limit))
 
     def interrupted(self) -> tuple[Journal, ...]:
         """Rollouts without an outcome, oldest first."""
         rows = self._db.rows("SELECT * FROM rollouts WHERE outcome IS NULL ORDER BY id")
         return tuple(
-            Journal(rollout=_rollout(row), plan=row["plan"], steps=self.steps(row["id"]))
+            Journal(rollout=read_rollout(row), plan=row["plan"], steps=self.steps(row["id"]))
             for row in rows
         )
 
@@ -102,7 +107,8 @@ def _prune(db: sqlite3.Connection, app: str) -> None:
     )
 
 
-def _rollout(row: sqlite3.Row) -> Rollout:
+def read_rollout(row: sqlite3.Row) -> Rollout:
+    """A rollout from its row."""
     return Rollout(
         id=row["id"],
         app=row["app"],

@@ -16,6 +16,7 @@ from cove.adapters.sqlite.cipher import Cipher
 from cove.adapters.sqlite.connection import Database
 from cove.adapters.sqlite.events import EventRecords
 from cove.adapters.sqlite.grants import GrantRecords
+from cove.adapters.sqlite.happenings import HappeningRecords
 from cove.adapters.sqlite.releases import ReleaseRecords
 from cove.adapters.sqlite.rollouts import RolloutRecords
 from cove.ports import Store
@@ -23,7 +24,9 @@ from cove.ports import Store
 DEFAULT_POOL = "10.201.0.0/16"  # room for 1,024 apps, far from the ranges Docker picks itself
 
 
-class SqliteStore(AppRecords, ReleaseRecords, RolloutRecords, EventRecords, GrantRecords, Store):
+class SqliteStore(
+    AppRecords, ReleaseRecords, RolloutRecords, EventRecords, GrantRecords, HappeningRecords, Store
+):
     """The store in one SQLite file, readable by its owner alone; ":memory:" keeps nothing.
 
     `pool` is the IPv4 range new apps get their subnets from. Raises InvalidFile (`pool`), and as
@@ -42,6 +45,7 @@ class SqliteStore(AppRecords, ReleaseRecords, RolloutRecords, EventRecords, Gran
         self._pool = parse_pool(pool)
         self._cipher = cipher
         self._now = now
+        self._listeners = set()
         self._db = Database(path)
 
     def close(self) -> None:

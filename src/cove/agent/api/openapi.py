@@ -16,9 +16,16 @@ _QUERIES = {
     "/v1/rollouts": ("app", "limit"),
     "/v1/rollouts/{id}/events": ("after",),
     "/v1/apps/{app}/logs": ("follow", "since", "tail"),
+    "/v1/events": ("app", "follow", "after", "since", "tail"),
 }
 
-_AT_ONCE = ("/v1/plan", "/v1/rollouts/{id}/cancel")  # POSTs that answer with a result: 200
+# POSTs that answer with a result: 200
+_AT_ONCE = (
+    "/v1/plan",
+    "/v1/rollouts/{id}/cancel",
+    "/v1/apps/{app}/powers/grant",
+    "/v1/apps/{app}/powers/revoke",
+)
 
 
 def document(table: Iterable[Endpoint]) -> dict[str, Any]:

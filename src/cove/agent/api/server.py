@@ -11,6 +11,9 @@ from cove.agent.api.agent_endpoints import AgentEndpoints, ShutdownRequest
 from cove.agent.api.answers import Handler, answer, errors
 from cove.agent.api.app_endpoints import AppEndpoints
 from cove.agent.api.endpoint import Endpoint, endpoint, endpoints_of
+from cove.agent.api.event_endpoints import EventEndpoints
+from cove.agent.api.exec_endpoints import ExecEndpoints
+from cove.agent.api.grant_endpoints import GrantEndpoints
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
 from cove.agent.platform import Parts
@@ -30,6 +33,9 @@ class Api:
             AgentEndpoints(parts, lambda: self.ready, shutdown),
             RolloutEndpoints(parts),
             AppEndpoints(parts),
+            GrantEndpoints(parts),
+            ExecEndpoints(parts),
+            EventEndpoints(parts),
             self,
         )
 

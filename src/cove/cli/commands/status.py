@@ -102,6 +102,7 @@ def _facts(app: dict[str, Any]) -> list[tuple[str, str]]:
     routes = app.get("routes", [])
     facts += [("route", _route(r)) for r in routes] or [("url", u) for u in app.get("urls", [])]
     facts += [("volume", volume) for volume in app.get("volumes", [])]
+    facts += [("power", _power(power)) for power in app.get("powers", [])]
     if app.get("source"):
         facts.append(("file", str(app["source"])))
     return facts
@@ -110,6 +111,12 @@ def _facts(app: dict[str, Any]) -> list[tuple[str, str]]:
 def _route(route: dict[str, Any]) -> str:
     tls = route.get("tls", "")
     return f"{route['url']} to {route['target']}" + (f"  (tls: {tls})" if tls else "")
+
+
+def _power(power: dict[str, Any]) -> str:
+    if not power.get("granted"):
+        return f"{power['power']}  (no longer given; the next deploy will be refused)"
+    return f"{power['power']}" + ("" if power.get("used") else "  (given, not used)")
 
 
 def _show_replicas(out: Output, replicas: list[dict[str, Any]]) -> None:
