@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from support.agent import Agent
 from support.appfiles import host
 from support.engine import docker, get
-from support.family import family_file
+from support.family import beats, container, family_file, mark, marked, upgraded
 from support.polling import until
 from support.traffic import FULL, Traffic
 
 RATE = 100
 UPGRADES = 3
-
-
-def mark(agent: Agent, name: str, text: str) -> None:
-    """Leave a row that must be found again."""
-    assert agent.web.get(host(name), "/mark", "POST", text.encode()).status == 200
-
-
-def marked(agent: Agent, name: str) -> list[str]:
-    """The rows that were left."""
-    return agent.web.get(host(name), "/marked").text.split()
-
-
-def beats(agent: Agent, name: str) -> dict[str, tuple[int, int]]:
-    """The worker's records: by its version how many, and how many visits to the web failed."""
-    lines = agent.web.get(host(name), "/beats").text.splitlines()
-    return {v: (int(n), int(failed)) for v, n, failed in (line.split() for line in lines)}
-
-
-def container(agent: Agent, name: str, service: str) -> dict[str, Any]:
-    """The only container of a service."""
-    found = agent.owned.containers(name)
-    (one,) = [c for c in found.values() if c["Labels"]["cove.service"] == service]
-    return one
-
-
-def upgraded(agent: Agent, name: str, times: int, rate: float) -> Traffic:
-    """Deploy new versions of web and worker under load, with the data looked at in between."""
-    agent.deploy(family_file(name, "1")).expect("live")
-    database = container(agent, name, "db")["Id"]
-    marks = []
-    with Traffic(agent.web, host(name), rate, "h1s", FULL) as traffic:
-        for number in range(times):
-            marks.append(f"before-{number}")
-            mark(agent, name, marks[-1])
-            agent.deploy(family_file(name, str(2 - number % 2))).expect("live")
-            assert marked(agent, name) == marks
-            assert container(agent, name, "db")["Id"] == database
-        traffic.more(50)
-    return traffic
 
 
 def test_upgrades_of_a_family_lose_nothing(agent):
