@@ -161,6 +161,10 @@ NOTES: Final[dict[str, Note]] = {
     "pool": Note(
         "`--pool` is not an IPv4 range, or smaller than /26.", "Write one, such as 10.201.0.0/16."
     ),
+    "power-missing": Note(
+        "The app uses a power over the host that it has not been given, or not any more.",
+        "`cove allow APP POWER`, if it shall have it; or take the key out of its file.",
+    ),
     "port-taken": Note(
         "Something else holds a port that the proxy or an app's `ports` needs; it is named.",
         "Stop it, or choose another port.",

@@ -255,6 +255,9 @@ class Host(Protocol):
     async def remove_address(self, pid: int, address: str, prefix: int) -> None:
         """Takes it away; absent is fine."""
 
+    def real_path(self, path: str) -> str:
+        """Where an absolute path leads once symbolic links are followed, as far as it exists."""
+
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody."""
 

@@ -411,6 +411,9 @@ class FakeHost:
             self.world.cut({address}, f"{address} was taken away")
         self.world.moment("remove_address", "after")
 
+    def real_path(self, path: str) -> str:
+        return self.world.links.get(path, path)
+
     def port_holder(self, port: int) -> str:
         return self.world.port_holders.get(port, "")
 

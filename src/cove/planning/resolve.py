@@ -23,7 +23,7 @@ def resolve(app: App, images: Mapping[str, Image]) -> App:
     """
     routes = tuple(_with_port(r, images[r.service]) for r in app.routes)
     routed = {route.service for route in routes}
-    services = tuple(_with_image_volumes(s, images[s.name]) for s in app.services)
+    services = tuple(_with_image_volumes(app.name, s, images[s.name]) for s in app.services)
     services = tuple(
         s if s.name in routed else _with_health_port(s, images[s.name]) for s in services
     )
@@ -72,18 +72,21 @@ def carry_volumes(app: App, before: App) -> None:
                 )
 
 
-def volume_name(path: str) -> str:
+def volume_name(path: str, service: str = "") -> str:
     """The name a volume gets that an image declares by its path alone; no two paths share one."""
+    stem = f"image-{service}_" if service else "image-"
     slug = re.sub(r"[^a-z0-9]+", "-", path.lower()).strip("-")
     if path.rstrip("/") == "/" + slug.replace("-", "/") and len(slug) <= _LONGEST_SLUG:
-        return f"image-{slug}"
-    return f"image-{slug[:_LONGEST_SLUG] or 'root'}-{zlib.crc32(path.encode()):08x}"
+        return stem + slug
+    return f"{stem}{slug[:_LONGEST_SLUG] or 'root'}-{zlib.crc32(path.encode()):08x}"
 
 
-def _with_image_volumes(service: Service, image: Image) -> Service:
+def _with_image_volumes(app: str, service: Service, image: Image) -> Service:
     covered = {mount.target.rstrip("/") for mount in service.mounts}
     missing = [path for path in image.volumes if path.rstrip("/") not in covered]
-    extra = tuple(Mount(kind="volume", source=volume_name(p), target=p) for p in missing)
+    # Two services of one image have volumes of their own; the short form's has no need of a name.
+    owner = "" if service.name == app else service.name
+    extra = tuple(Mount(kind="volume", source=volume_name(p, owner), target=p) for p in missing)
     return replace(service, mounts=(*service.mounts, *extra))
 
 

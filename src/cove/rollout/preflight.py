@@ -5,7 +5,10 @@ Imported inside `cove.rollout`.
 
 from __future__ import annotations
 
+import shlex
+
 from cove.errors import Refused
+from cove.model import powers
 from cove.model.app import App
 from cove.planning.observed import Observed
 from cove.planning.planner import replaced_in_order
@@ -28,6 +31,26 @@ async def check_disk(work: Work) -> None:
             f"a rollout needs {LEAST_DISK // _MEGABYTE} MB",
             code="disk-full",
             hint="see what fills it: docker system df; du -xh --max-depth=2 / | sort -h | tail",
+        )
+
+
+def check_powers(app: App, work: Work) -> None:
+    """Raises Refused (`power-missing`) for a power over the host that the app has not been given.
+
+    The file was read with the powers of that moment; a rollback brings back what was read long
+    ago. And a path of the host is where its symbolic links lead, not what it is called.
+    """
+    given = [grant.power for grant in work.platform.store.grants(app.name)]
+    wanted = [*app.powers]
+    for mount in (m for s in app.services for m in s.mounts if m.kind == "bind"):
+        real = work.platform.host.real_path(mount.source)
+        wanted += powers.for_bind(real, read_only=mount.read_only)
+    lacking = powers.missing(given, dict.fromkeys(wanted))
+    if lacking:
+        raise Refused(
+            f"{app.name} has not been given {', '.join(lacking)}",
+            code="power-missing",
+            hint=f"if it shall have it: cove allow {app.name} {shlex.join(lacking)}",
         )
 
 

@@ -107,6 +107,7 @@ async def prepare(
     fetch: Callable[[], Awaitable[dict[str, Image]]] | None = None,
 ) -> Prepared:
     """Fetches the images, decides what they leave open, and records a release and its plan."""
+    preflight.check_powers(candidate.spec, work)
     await preflight.check_disk(work)
     images = await _fetched(candidate.spec, work, fetch)
     spec = resolve(candidate.spec, images)

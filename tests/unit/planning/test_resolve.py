@@ -45,11 +45,17 @@ def test_a_health_path_without_a_route_needs_a_port():
 
 
 def test_image_volumes_become_named():
-    """A release-named service would otherwise get an empty one each time."""
+    """A release-named service would otherwise get an empty one each time.
+
+    Each service has its own, but for the short form's, which is called as its app.
+    """
+    own = web(name="shop"), web(name="other")
+    both = resolve(app(*own), {s.name: image(volumes=("/cache",)) for s in own} | {"web": image()})
+    assert [s.mounts[0].source for s in both.services] == ["image-cache", "image-other_cache"]
     found = resolve(app(), {"web": image(volumes=("/var/lib/data", "/cache/"))}).services[0]
     assert [(m.kind, m.source, m.target) for m in found.mounts] == [
-        ("volume", "image-var-lib-data", "/var/lib/data"),
-        ("volume", "image-cache", "/cache/"),
+        ("volume", "image-web_var-lib-data", "/var/lib/data"),
+        ("volume", "image-web_cache", "/cache/"),
     ]
     assert found.order == "stop-first"
 

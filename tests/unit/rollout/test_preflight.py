@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cove.model.events import Rollout
+
 from support.scenarios import problems
 from support.site import APP, Site
 from support.virtual_time import run
@@ -78,3 +80,35 @@ def test_another_protocol(here):
     """Only TCP ports can be looked up."""
     here.world.port_holders[53] = "dnsmasq"
     assert run(here.deploy('ports: ["53:53/udp"]\n')).outcome == "live"
+
+
+BIND = 'volumes: ["/srv/data:/data:ro"]\n'
+
+
+def test_a_power_that_was_taken_away(here):
+    """A rollback brings back nothing that the app may not do any more."""
+    here.store.grant(APP, "host-bind=/srv", "root")
+    assert run(here.deploy(BIND)).outcome == "live"
+    assert run(here.deploy(image="acme/shop:2")).outcome == "live"
+    here.store.revoke(APP, "host-bind=/srv")
+
+    async def back() -> Rollout:
+        return await here.finished(here.rollouts.rollback(APP, None, "ann"))
+
+    ended = run(back())
+    error = here.error(ended)
+    assert (ended.outcome, error["code"]) == ("kept", "power-missing")
+    assert error["hint"].endswith(f"cove allow {APP} host-bind=/srv/data:ro")
+    assert here.world.answers(APP) == {"r2"}
+    assert problems(here) == []
+
+
+def test_a_path_is_where_its_links_lead(here):
+    """A symbolic link in a granted folder gives no power over what lies elsewhere."""
+    here.store.grant(APP, "host-bind=/srv", "root")
+    here.world.links["/srv/data"] = "/etc"
+    ended = run(here.deploy(BIND))
+    assert here.error(ended)["message"] == f"{APP} has not been given host-bind=/etc:ro"
+    here.world.links["/srv/data"] = "/run"
+    ended = run(here.deploy(BIND))
+    assert "docker-socket" in here.error(ended)["message"]

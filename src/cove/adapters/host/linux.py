@@ -113,6 +113,10 @@ class LinuxHost:
                 raise
         await forget(address, self._run)
 
+    def real_path(self, path: str) -> str:
+        """Where an absolute path leads once symbolic links are followed."""
+        return os.path.realpath(path)
+
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody.
 
