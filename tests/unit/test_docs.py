@@ -121,7 +121,7 @@ def app_files() -> list[tuple[str, str]]:
 
 
 GRANTS = frozenset(
-    {"host-bind=/srv", "docker-socket", "device=/dev", "cap=ALL", "network-mode=host"}
+    {"host-bind=/srv", "docker-socket", "cap=ALL", "network-mode=host"}
 )
 
 
