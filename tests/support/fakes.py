@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from cove.errors import PlatformError, Refused
-from cove.model.app import Health
+from cove.model.app import App, Health
+from cove.model.release import Release
 from cove.ports import (
     ContainerFacts,
     EngineInfo,
@@ -362,7 +363,16 @@ class FakeCertificates:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def ensure(self, domains: Sequence[str]) -> None:
+    async def check(self, spec: App) -> tuple[str, ...]:
+        return ()
+
+    def begin(self, release: Release) -> None:
+        pass
+
+    async def ensure(self, release: Release) -> None:
         await self.world.effect("certify")
-        self.world.certified.update(domains)
+        self.world.certified.update(r.domain for r in release.spec.routes if r.encrypted)
         self.world.moment("certify", "after")
+
+    async def settle(self, release: Release, seconds: float) -> tuple[str, ...]:
+        return ()

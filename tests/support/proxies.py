@@ -67,7 +67,7 @@ class RealGate(Gate):
         """Starts it and waits until it answers."""
         static: dict[str, Any] = static_document(self.ports)
         static["providers"]["file"]["directory"] = str(self.folder / "dynamic")
-        base = base_document()
+        base = base_document(free_port())
         del base["tls"]  # the default certificate, for which these tests have no use
         self.files.write_base(base)
         file = self.folder / "traefik.yaml"

@@ -76,7 +76,6 @@ class _Builder:
         self.routers: dict[str, dict[str, Any]] = {}
         self.services: dict[str, tuple[str, ...]] = {}
         self.middlewares: dict[str, dict[str, Any]] = {}
-        self.certificates: set[str] = set()
 
     def build(self) -> ProxyRoutes:
         for index, route in enumerate(self.release.spec.routes):
@@ -86,8 +85,6 @@ class _Builder:
         if self.middlewares:
             http["middlewares"] = self.middlewares
         document: dict[str, Any] = {"http": http} if self.routers else {}
-        if self.certificates:
-            document["tls"] = {"certificates": [_pair(d) for d in sorted(self.certificates)]}
         return ProxyRoutes(
             document=document,
             routers={name: router["service"] for name, router in self.routers.items()},
@@ -105,7 +102,6 @@ class _Builder:
         self._router(name, _rule(route), service, middlewares, encrypted=route.encrypted)
         if route.encrypted:
             self._to_https(f"{name}_http", _rule(route))
-            self.certificates.add(route.domain)
         for number, domain in enumerate(route.redirect_from):
             self._redirect(f"{name}_from{number}", domain, route)
 
@@ -131,7 +127,6 @@ class _Builder:
         self._router(f"{name}_http", rule, "noop@internal", chain, encrypted=False)
         if route.encrypted:
             self._router(name, rule, "noop@internal", chain, encrypted=True)
-            self.certificates.add(domain)
 
     def _to_https(self, name: str, rule: str) -> None:
         port = self.settings.https_port
@@ -192,10 +187,6 @@ def _rule(route: Route) -> str:
 def _retry(seconds: float) -> dict[str, Any]:
     attempts = max(_HOLD_LEAST, round(seconds / _HOLD_AVERAGE))
     return {"retry": {"attempts": attempts, "initialInterval": f"{_HOLD_INTERVAL * 1000:.0f}ms"}}
-
-
-def _pair(domain: str) -> dict[str, str]:
-    return {"certFile": f"{CERTS_DIR}/{domain}.crt", "keyFile": f"{CERTS_DIR}/{domain}.key"}
 
 
 def _check(route: Route) -> None:

@@ -19,7 +19,7 @@ from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
 from cove.planning.planner import needs_hold, plan_rollout
-from cove.planning.resolve import carry_volumes, check_certificates, resolve
+from cove.planning.resolve import carry_volumes, resolve
 from cove.planning.text import title
 from cove.ports import AppRecord, Store
 from cove.rollout import preflight
@@ -45,7 +45,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
 def read(request: DeployRequest, store: Store) -> Candidate:
     """The request's app, checked against everything but its images.
 
-    Raises InvalidFile, and Refused (`route-taken`, `source-differs`, `tls-public`).
+    Raises InvalidFile, and Refused (`route-taken`, `source-differs`).
     """
     spec = appfile.load(
         request.text,
@@ -57,7 +57,6 @@ def read(request: DeployRequest, store: Store) -> Candidate:
     )
     record = store.app(spec.name)
     try:
-        check_certificates(spec)
         check_claims(spec, store)
         if not request.take_over:
             _check_source(spec.name, request.origin, record)
@@ -106,6 +105,8 @@ async def prepare(
 ) -> Prepared:
     """Fetches the images, decides what they leave open, and records a release and its plan."""
     await preflight.check_disk(work)
+    for remark in await work.platform.certificates.check(candidate.spec):
+        work.emit("notice", text=remark)
     images = await _fetched(candidate.spec, work, fetch)
     spec = resolve(candidate.spec, images)
     taken = await work.platform.engine.subnets()
@@ -123,6 +124,7 @@ async def prepare(
         source=candidate.source,
         hold=needs_hold(spec, observed),
     )
+    work.platform.certificates.begin(release)
     plan = with_neighbours(plan_rollout(release, observed, hold), spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)

@@ -19,6 +19,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cove.model import certificates as certificates_model
+
 DEFAULT: Final = "_default"  # no domain starts with an underscore
 SUFFIXES: Final = (".crt", ".key", ".json")
 PRIVATE: Final = 0o600
@@ -29,15 +31,9 @@ RENEW_BEFORE: Final = 30 * DAY
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class CertFacts(Struct, frozen=True, kw_only=True):
-    """A certificate. Times are seconds since the epoch; fingerprints are SHA-256, in hex."""
+class CertFacts(certificates_model.CertFacts, frozen=True, kw_only=True):
+    """A certificate of the local authority."""
 
-    domain: str
-    issuer: str
-    not_before: float
-    not_after: float
-    serial: str  # hex
-    fingerprint: str
     authority: str  # the issuing root's fingerprint; its own for a self-signed one
 
 

@@ -104,7 +104,25 @@ CREATE TABLE grants (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS)
+_CERTIFICATES = """
+CREATE TABLE settings (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
+    secret BLOB
+) WITHOUT ROWID;
+
+CREATE TABLE cert_progress (
+    domain TEXT NOT NULL PRIMARY KEY,
+    obstacle TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    next_try REAL NOT NULL,
+    last_try REAL NOT NULL,
+    error TEXT NOT NULL,
+    hint TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS, _CERTIFICATES)
 
 
 def migrate(connection: sqlite3.Connection, scripts: tuple[str, ...] = MIGRATIONS) -> None:

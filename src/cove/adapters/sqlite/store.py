@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cove.adapters.sqlite.addresses import parse_pool
 from cove.adapters.sqlite.apps import AppRecords
+from cove.adapters.sqlite.certificates import CertificateRecords
 from cove.adapters.sqlite.cipher import Cipher
 from cove.adapters.sqlite.connection import Database
 from cove.adapters.sqlite.events import EventRecords
@@ -23,7 +24,15 @@ from cove.ports import Store
 DEFAULT_POOL = "10.201.0.0/16"  # room for 1,024 apps, far from the ranges Docker picks itself
 
 
-class SqliteStore(AppRecords, ReleaseRecords, RolloutRecords, EventRecords, GrantRecords, Store):
+class SqliteStore(
+    AppRecords,
+    ReleaseRecords,
+    RolloutRecords,
+    EventRecords,
+    GrantRecords,
+    CertificateRecords,
+    Store,
+):
     """The store in one SQLite file, readable by its owner alone; ":memory:" keeps nothing.
 
     `pool` is the IPv4 range new apps get their subnets from. Raises InvalidFile (`pool`), and as

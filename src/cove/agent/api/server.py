@@ -10,6 +10,7 @@ from aiohttp import web
 from cove.agent.api.agent_endpoints import AgentEndpoints, ShutdownRequest
 from cove.agent.api.answers import Handler, answer, errors
 from cove.agent.api.app_endpoints import AppEndpoints
+from cove.agent.api.cert_endpoints import CertEndpoints
 from cove.agent.api.endpoint import Endpoint, endpoint, endpoints_of
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
@@ -30,6 +31,7 @@ class Api:
             AgentEndpoints(parts, lambda: self.ready, shutdown),
             RolloutEndpoints(parts),
             AppEndpoints(parts),
+            CertEndpoints(parts),
             self,
         )
 
