@@ -50,6 +50,14 @@ class Parts:
     certification: Certification
     rollouts: Rollouts
 
+    def proxy_settings(self) -> ProxySettings:
+        """What routes need to know of the proxy, as it is now."""
+        return ProxySettings(
+            https_port=self.identity.https_port,
+            http_port=self.identity.http_port,
+            alpn=self.certification.settings.challenge == "tls",
+        )
+
     async def close(self) -> None:
         """Closes connections and files."""
         await self.listener.close()

@@ -13,6 +13,8 @@ from cove.appfile.envfile import EnvFileError, assignments
 from cove.appfile.interpolation import variables_in
 from cove.appfile.problems import Invalid
 
+_LEADING_TO_TLS = frozenset({"routes"})  # the lists that may hold one; mappings are all looked at
+
 
 class References(NamedTuple):
     """The paths under `env_file` as written, and the variables that values mention."""
@@ -32,6 +34,28 @@ def references(text: str) -> References:
     for key in ("env", "environment"):
         mentioned.update(_passed_through(values.get(key)))
     return References(tuple(dict.fromkeys(_paths(values.get("env_file")))), frozenset(mentioned))
+
+
+def certificate_files(text: str) -> tuple[str, ...]:
+    """The paths under `tls: {cert, key}` as written, wherever `tls` may stand; never raises."""
+    try:
+        top = parse(text)
+    except (Invalid, ValueError, RecursionError):
+        return ()
+    return tuple(dict.fromkeys(_certificate_paths(top)))
+
+
+def _certificate_paths(node: Node) -> Iterator[str]:
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from _certificate_paths(item)
+    elif isinstance(node, Mapping):
+        for key, entry in node.entries.items():
+            if key == "tls" and isinstance(entry.value, Mapping):
+                parts = (entry.value.entries.get(part) for part in ("cert", "key"))
+                yield from (p.value.text for p in parts if p and isinstance(p.value, Scalar))
+            elif key in _LEADING_TO_TLS or isinstance(entry.value, Mapping):
+                yield from _certificate_paths(entry.value)
 
 
 def env_file_variables(text: str) -> frozenset[str]:

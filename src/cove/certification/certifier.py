@@ -101,10 +101,16 @@ class Certification:
 
     # --- what the agent asks for
 
+    def recall(self) -> None:
+        """What an earlier agent left: the settings, and the attempts. Before anything else."""
+        self._progress = {one.domain: one for one in self.parts.store.cert_progress()}
+        try:
+            self.settings = self.parts.store.acme_settings()
+        except CoveError as error:
+            _log.error("certificates: %s; the usual settings hold", error.message)
+
     async def run(self) -> None:
         """Obtains and renews until cancelled; no failure ends it."""
-        self._progress = {one.domain: one for one in self.parts.store.cert_progress()}
-        self.settings = self.parts.store.acme_settings()
         self.refresh()
         while True:
             self._wake.clear()
@@ -224,11 +230,11 @@ class Certification:
                 self._refused(domain, outcome)
                 return
             self.parts.files.save("acme", outcome.pair)
-            self._facts[domain] = outcome.pair.facts
             self._forget(domain)
             self._publish()
             _log.info("%s has a certificate of %s", domain, outcome.pair.facts.issuer)
             await attempt.confirm(outcome.pair.facts, self._republish)
+            self._facts[domain] = outcome.pair.facts
         except (CoveError, OSError) as error:
             _log.warning("certificate for %s: %s", domain, error)
             self._refused(domain, Outcome(error=str(error)))
@@ -302,19 +308,17 @@ class Certification:
         """TLS-ALPN handshakes come to cove only for the names that are being obtained."""
         led: tuple[str, ...] = ()
         if self.settings.challenge == "tls":
-            soon = self._now() + _LONGEST_SLEEP
-            public = self._of("acme")
-            led = tuple(sorted(d for d in public if self._opens(d, soon)))
+            led = tuple(sorted(d for d in self._of("acme") if self._opens(d)))
         if led != self._led:
             self.parts.proxy.lead_challenges(led)
             self._led = led
 
-    def _opens(self, domain: str, soon: float) -> bool:
+    def _opens(self, domain: str) -> bool:
         if is_wildcard(domain):
             return False
         progress = self._progress.get(domain)
         unmet = progress is not None and progress.obstacle == "pending"
-        return unmet or domain in self._running or self._due_at(domain) <= soon
+        return unmet or domain in self._running
 
     def _prune(self) -> None:
         kept = self._of("local")

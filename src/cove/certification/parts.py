@@ -1,4 +1,4 @@
-"""The ports that certification works with. Imported inside `cove.certification` and by the agent."""
+"""The ports that certification works with. Imported in this package and by the agent."""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ def collect(file: str | None, flags: Flags) -> dict[str, Any]:
         "text": source.text,
         "origin": source.origin,
         "env_files": env_files,
+        "files": _certificates(source),
         "variables": variables,
         "by": author(),
     }
@@ -203,6 +204,13 @@ def _needs(source: Source, environment: Mapping[str, str]) -> tuple[dict[str, st
     }
     variables = wanted.variables.union(*map(env_file_variables, env_files.values()))
     return env_files, _values(variables, source.folder, environment)
+
+
+def _certificates(source: Source) -> dict[str, str]:
+    """The certificates and keys that the file brings along, by path as written."""
+    from cove.appfile.references import certificate_files
+
+    return {name: _read(source.folder / name, name) for name in certificate_files(source.text)}
 
 
 def _values(wanted: frozenset[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,7 @@ IMAGE: Final = re.compile(
     r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*)"
     r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[a-f0-9]{64})?"
 )
+_ANY: Final = "_wildcard."  # no domain holds an underscore
 MAX_DOMAIN: Final = 253  # RFC 1035, 2.3.4
 
 
@@ -48,8 +49,18 @@ def covers(pattern: str, domain: str) -> bool:
 
 
 def file_stem(domain: str) -> str:
-    """The domain as the beginning of a file's name; no domain holds an underscore."""
-    return f"_wildcard.{domain.removeprefix('*.')}" if is_wildcard(domain) else domain
+    """The domain as the beginning of a file's name."""
+    return f"{_ANY}{domain.removeprefix('*.')}" if is_wildcard(domain) else domain
+
+
+def domain_of(stem: str) -> str:
+    """The domain whose files begin so."""
+    return f"*.{stem.removeprefix(_ANY)}" if stem.startswith(_ANY) else stem
+
+
+def example_of(domain: str) -> str:
+    """A host name that the domain stands for: itself, or one that the wildcard covers."""
+    return f"any.{domain.removeprefix('*.')}" if is_wildcard(domain) else domain
 
 
 def container_service(service: str, release: int, replica: int, replicas: int) -> str:

@@ -14,6 +14,7 @@ from cove.render.traefik import CERTS_DIR, TRANSPORT
 
 CONFIG_DIR = "/etc/cove"
 _FIRST = 1_000_000_000  # the priority of a router that wins over every app's
+_NO_HTTP = " && !ALPN(`h2`) && !ALPN(`http/1.1`) && !ALPN(`http/1.0`)"
 DEFAULT_CERTIFICATE = "_default"  # no domain starts with an underscore
 
 
@@ -119,10 +120,14 @@ def certificates_document(stems: Iterable[str]) -> dict[str, Any]:
 
 
 def challenges_document(domains: Iterable[str], port: int) -> dict[str, Any]:
-    """Leads the TLS-ALPN handshakes of authorities to cove's own port, undecrypted."""
+    """Leads the TLS-ALPN handshakes of authorities to cove's own port, undecrypted.
+
+    Traefik refuses to match their protocol by its name. They offer no other (RFC 8737, 3), and
+    what speaks HTTP offers one of these.
+    """
     routers = {
         f"_alpn_{number}": {
-            "rule": f"HostSNI(`{_checked(domain)}`) && ALPN(`acme-tls/1`)",
+            "rule": f"HostSNI(`{_checked(domain)}`) {_NO_HTTP}",
             "priority": _FIRST,
             "entryPoints": ["websecure"],
             "service": "_alpn",

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import requests
 from acme import challenges, client, errors, messages
 from acme.crypto_util import make_csr
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,7 @@ from cove.adapters.acme.tls_alpn import TLSALPN01, challenge_certificate
 from cove.adapters.acme.x509 import facts_of, new_key, private_pem
 from cove.model.certificates import Challenge, Order, Outcome, Pair
 
+_NONCES: Final = 4
 _TIMEOUT: Final = 30  # seconds for one request
 _PATIENCE: Final = timedelta(seconds=120)  # for validation, and again for issuance
 
@@ -48,6 +50,20 @@ def _say(line: Said) -> None:
     sys.stdout.buffer.flush()
 
 
+class _Network(client.ClientNetwork):
+    """Asks again for as long as the authority only wants a fresher nonce (RFC 8555, 6.5)."""
+
+    def post(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """The answer. Raises as the library does."""
+        for _ in range(_NONCES):
+            try:
+                return super().post(*args, **kwargs)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **kwargs)
+
+
 class _Conversation:
     """One order at one authority."""
 
@@ -56,11 +72,10 @@ class _Conversation:
         self.settings = request.order.settings
         self.known = request.account
         self.jwk = JWK.json_loads(request.account.key) if request.account else _new_account_key()
-        self.net = client.ClientNetwork(
-            self.jwk, alg=ES256, user_agent=request.agent, timeout=_TIMEOUT
-        )
+        self.net = _Network(self.jwk, alg=ES256, user_agent=request.agent, timeout=_TIMEOUT)
 
     def carry_out(self) -> Outcome:
+        """The whole order. Raises `failures.CAUGHT`."""
         with _roots(self.settings.roots) as bundle:
             if bundle:
                 self.net.verify_ssl = bundle  # type: ignore[assignment]  # requests takes a path

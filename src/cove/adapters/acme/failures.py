@@ -64,20 +64,24 @@ CAUGHT: Final = (
 
 def outcome(error: Exception, order: Order) -> Outcome:
     """The failure as the agent records it."""
+    if isinstance(error, messages.Error):
+        return _problem(error)
+    if isinstance(error, errors.IssuanceError):
+        return _problem(error.error)
+    if isinstance(error, errors.ValidationError):
+        return _validation(error)
+    return _otherwise(error, order)
+
+
+def _otherwise(error: Exception, order: Order) -> Outcome:
     where = order.settings.directory
     match error:
-        case messages.Error():
-            return _problem(error)
-        case errors.ValidationError():
-            return _validation(error)
-        case errors.IssuanceError():
-            return _problem(error.error)
         case errors.TimeoutError():
             return Outcome(error="the authority did not decide in time")
         case NotOffered():
             kind, offered = error.args
             return Outcome(
-                error=f"the authority offers no {kind} for {order.domain}, only {offered or 'none'}",
+                error=f"the authority offers no {kind} for {order.domain}, only {offered}",
                 hint="choose another: cove certs acme --challenge http, or tls",
             )
         case DnsFailed() | AgentGone():

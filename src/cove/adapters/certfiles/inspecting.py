@@ -36,9 +36,7 @@ def look(question: Question, now: float) -> Answer:
     try:
         found = _certificates(question.chain)
         key = _key(question.key)
-        leaf = next((one for one in found if one.public_key() == key.public_key()), None)
-        if leaf is None:
-            raise _Unfit("does not belong to the key", "give the key it was made with")
+        leaf = _leaf(found, key)
         _check_dates(leaf, now)
     except _Unfit as reason:
         return Answer(error=reason.args[0], hint=reason.args[1])
@@ -87,6 +85,13 @@ def _key(pem: str) -> PrivateKeyTypes:
         raise _Unfit("has a key with a password", hint) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise _Unfit("has a key that is not in PEM form", "") from error
+
+
+def _leaf(found: list[x509.Certificate], key: PrivateKeyTypes) -> x509.Certificate:
+    for certificate in found:
+        if certificate.public_key() == key.public_key():
+            return certificate
+    raise _Unfit("does not belong to the key", "give the key it was made with")
 
 
 def _check_dates(leaf: x509.Certificate, now: float) -> None:

@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 from cove.adapters.publicside.listener import ALPN, PREFIX, ChallengeListener
 from cove.adapters.publicside.resolving import Unresolved, addresses, is_own, own_addresses
 from cove.model.certificates import AcmeSettings, Challenge
+from cove.model.names import example_of
 
 _LIMIT: Final = 10.0  # seconds for one fetch; authorities wait about as long
 _POLL: Final = 0.1
+_LED_WITHIN: Final = 5.0  # seconds; the proxy takes a file within a tenth of one
 _LARGEST: Final = 8192  # bytes of an answer that are read
 _MOST_REDIRECTS: Final = 5
 _MOST_HEADERS: Final = 100
@@ -53,16 +55,17 @@ class CovePublicSide:
         """Answers a challenge; returns once this machine's own proxy leads to it."""
         self._listener.present(challenge)
         if challenge.kind == "tls":
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LIMIT):
-                    await self._led(challenge.domain)
+            await self._led(challenge.domain)
 
     async def _led(self, domain: str) -> None:
-        while True:
-            with suppress(OSError):
-                if (await _handshake(*self._https, domain, (ALPN,)))[1] == ALPN:
-                    return
-            await asyncio.sleep(_POLL)
+        """Waits until this machine's own proxy leads such handshakes here, within reason."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LED_WITHIN):
+                while True:
+                    with suppress(OSError):
+                        if (await _handshake(*self._https, domain, (ALPN,)))[1] == ALPN:
+                            return
+                    await asyncio.sleep(_POLL)
 
     def withdraw(self, domain: str) -> None:
         """Forgets everything presented for a domain."""
@@ -75,6 +78,8 @@ class CovePublicSide:
         except Unresolved as reason:
             return str(reason)
         by_tls = settings.challenge == "tls"
+        if by_tls:
+            await self._led(domain)
         try:
             async with asyncio.timeout(_LIMIT):
                 await (self._shake if by_tls else self._fetch)(domain, found[0], settings)
@@ -129,7 +134,7 @@ async def _handshake(
     context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(list(offers))
     _, writer = await asyncio.open_connection(
-        address, port, ssl=context, server_hostname=domain.replace("*.", "any.", 1)
+        address, port, ssl=context, server_hostname=example_of(domain)
     )
     try:
         channel = writer.get_extra_info("ssl_object")

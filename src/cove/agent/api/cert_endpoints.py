@@ -23,6 +23,7 @@ from cove.model.certificates import (
     DnsSettings,
 )
 from cove.model.views import AcmeView, AuthorityView, CertView
+from cove.rollout import recovery
 
 _EMAIL: Final = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f]{1,255}")
 _HIGHEST_PORT: Final = 65535
@@ -87,7 +88,7 @@ class CertEndpoints:
         before = self._parts.certification.settings
         given = {k: v for k, v in asdict(change).items() if v is not None and k != "reset"}
         base = AcmeSettings() if change.reset else before
-        return self._changed(replace(base, **given))
+        return await self._changed(replace(base, **given))
 
     @endpoint("POST", "/v1/certs/dns", {"acme": AcmeView}, body=DnsChange)
     async def change_dns(self, request: web.Request) -> web.StreamResponse:
@@ -102,7 +103,7 @@ class CertEndpoints:
                 algorithm=change.algorithm,
                 secret=change.secret,
             )
-        return self._changed(replace(self._parts.certification.settings, dns=dns))
+        return await self._changed(replace(self._parts.certification.settings, dns=dns))
 
     @endpoint("POST", "/v1/certs/renew", {"domain": str}, body=RenewRequest)
     async def renew(self, request: web.Request) -> web.StreamResponse:
@@ -111,9 +112,15 @@ class CertEndpoints:
         self._parts.certification.renew(domain)
         return answer({"domain": domain}, 202)
 
-    def _changed(self, settings: AcmeSettings) -> web.StreamResponse:
+    async def _changed(self, settings: AcmeSettings) -> web.StreamResponse:
         _check(settings)
-        self._parts.certification.change(settings)
+        parts = self._parts
+        before = parts.certification.settings
+        parts.certification.change(settings)
+        parts.rollouts.proxy = parts.proxy_settings()
+        if settings.challenge != before.challenge:
+            for record in parts.store.apps():
+                await recovery.restore(record.name, parts.rollouts)
         return answer({"acme": _view(settings)})
 
 
@@ -166,18 +173,12 @@ def _dns_findings(dns: DnsSettings | None) -> tuple[tuple[bool, str], ...]:
     if dns is None:
         return ()
     by_update = dns.provider == "rfc2136"
+    # A gateway on this machine may do without TLS; a token may not travel so.
+    open_way = bool(dns.server) and not dns.server.startswith(("https://", "http://127."))
     return (
         (not dns.secret, "the DNS provider needs its token or key"),
-        (
-            by_update and not (dns.server and dns.key_name),
-            "rfc2136 needs a server and a key's name",
-        ),
-        (
-            not by_update
-            and bool(dns.server)
-            and not dns.server.startswith(("https://", "http://127.")),
-            "the address of DigitalOcean's API must begin with https://",
-        ),
+        (by_update and not (dns.server and dns.key_name), "rfc2136 needs a server and a key name"),
+        (not by_update and open_way, "the address of DigitalOcean's API must begin with https://"),
     )
 
 
