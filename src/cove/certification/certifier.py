@@ -34,7 +34,7 @@ from cove.model.names import file_stem, is_wildcard
 from cove.model.release import Release
 
 _log = logging.getLogger(__name__)
-_LONGEST_SLEEP = 30.0  # seconds; bounds what a changed clock can do
+_LONGEST_SLEEP = 300.0  # seconds; bounds what a changed clock can do
 _POLL = 0.1
 _ORDERS = 2  # children that speak to an authority at once; each takes some 60 MB for seconds
 
@@ -123,13 +123,16 @@ class Certification:
 
     def refresh(self) -> None:
         """Looks again at what is wanted and what lies ready, and tells the proxy."""
+        self._look()
+        self._publish()
+        self._wake.set()
+
+    def _look(self) -> None:
         self._wanted = wanted.of_releases(self._releases())
         public = self._of("acme")
         self._facts = {domain: self.parts.files.facts("acme", domain) for domain in public}
         for domain in self._progress.keys() - public:
             self._forget(domain)
-        self._publish()
-        self._wake.set()
 
     async def maintain(self) -> None:
         """Every hour: the local authority's renewals, and certificates that nobody uses."""
@@ -162,6 +165,7 @@ class Certification:
 
     def listing(self) -> list[Served]:
         """Every wanted name, whatever has become of it."""
+        self._look()
         local = {facts.domain: facts for facts in self.parts.local.listing()}
         own_facts = {facts.domain: facts for facts in self.parts.files.listing("own")}
         known: dict[CertSource, dict[str, CertFacts]] = {"local": local, "own": own_facts}
@@ -188,13 +192,18 @@ class Certification:
     # --- the loop
 
     def _start_due(self) -> None:
-        now = self._now()
-        for domain in self._of("acme"):
-            if domain not in self._running and self._due_at(domain) <= now:
-                self._forced.discard(domain)
-                task = asyncio.create_task(self._try(domain), name=f"certify-{domain}")
-                self._running[domain] = task
-                task.add_done_callback(partial(self._ended, domain))
+        if not self._due():
+            return
+        self._look()  # an app may be gone since
+        for domain in self._due():
+            self._forced.discard(domain)
+            task = asyncio.create_task(self._try(domain), name=f"certify-{domain}")
+            self._running[domain] = task
+            task.add_done_callback(partial(self._ended, domain))
+
+    def _due(self) -> list[str]:
+        idle = self._of("acme") - self._running.keys()
+        return sorted(domain for domain in idle if self._due_at(domain) <= self._now())
 
     def _ended(self, domain: str, _: asyncio.Task[None]) -> None:
         self._running.pop(domain, None)
