@@ -6,12 +6,14 @@ raises `PlatformError` when the part behind it fails, unless it says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct, field
 
 from cove.errors import CoveError
+from cove.model import certificates as tls
 from cove.model.app import App, File, Health
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
 from cove.model.release import Image, Placement, Release
@@ -255,18 +257,97 @@ class Host(Protocol):
     async def remove_address(self, pid: int, address: str, prefix: int) -> None:
         """Takes it away; absent is fine."""
 
-    def real_path(self, path: str) -> str:
-        """Where an absolute path leads once symbolic links are followed, as far as it exists."""
+    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
+        """The powers that an app's paths of the host take, symbolic links followed, and lacks."""
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody."""
 
 
 class Certificates(Protocol):
-    """cove's own authority."""
+    """What rollouts need of certification: it keeps every routed domain certified."""
+
+    async def check(self, spec: App) -> tuple[str, ...]:
+        """Raises InvalidFile or Refused for certificates that cannot be; notes what is odd."""
+
+    def begin(self, release: Release) -> None:
+        """A release is on its way: its public domains are obtained from now on."""
+
+    async def ensure(self, release: Release) -> None:
+        """Sees to it that what can be had at once lies ready for the proxy.
+
+        That is the certificates of cove's own authority, and those that the release brings.
+        """
+
+    async def settle(self, release: Release, seconds: float) -> tuple[str, ...]:
+        """Waits for the release's public certificates; returns why some are not there yet."""
+
+
+class LocalCertificates(Protocol):
+    """cove's own authority, which writes its certificates itself."""
 
     async def ensure(self, domains: Sequence[str]) -> None:
-        """Sees to it that the proxy has a valid certificate for each domain."""
+        """Sees to it that there is a valid certificate for each domain."""
+
+    def due(self) -> tuple[str, ...]: ...
+    def listing(self) -> tuple[tls.CertFacts, ...]: ...
+    def prune(self, keep: AbstractSet[str]) -> tuple[str, ...]:
+        """Deletes the certificates of all other domains, and says of which."""
+
+
+class CertificateFiles(Protocol):
+    """Certificates on disk, where the proxy reads them, by where they came from."""
+
+    def save(self, source: tls.CertSource, pair: tls.Pair) -> None:
+        """Replaces a domain's certificate and key so that a crash leaves a pair or none."""
+
+    def facts(self, source: tls.CertSource, domain: str) -> tls.CertFacts | None:
+        """What lies there; None unless certificate and key belong together."""
+
+    def listing(self, source: tls.CertSource) -> tuple[tls.CertFacts, ...]: ...
+    def stem(self, source: tls.CertSource, facts: tls.CertFacts) -> str:
+        """The pair's place below the folder of certificates, without `.crt` and `.key`."""
+
+    def tidy(self, source: tls.CertSource, keep: AbstractSet[str]) -> tuple[str, ...]:
+        """Deletes other domains' certificates and replaced ones; says of which domains."""
+
+    async def inspect(
+        self, domain: str, chain: str, key: str, names: Sequence[str]
+    ) -> tuple[tls.Pair, tuple[str, ...]]:
+        """An own certificate, put in order; with remarks. Raises InvalidFile (`certificate`)."""
+
+
+class Issuer(Protocol):
+    """A public certificate authority."""
+
+    async def issue(
+        self, order: tls.Order, present: Callable[[tls.Challenge], Awaitable[None]]
+    ) -> tls.Outcome:
+        """Carries out an order; `present` returns once the challenge is answered publicly."""
+
+
+class PublicSide(Protocol):
+    """What answers challenges, on loopback where only the proxy leads to it."""
+
+    async def present(self, challenge: tls.Challenge) -> None:
+        """Answers a challenge; returns once the proxy leads to it."""
+
+    def withdraw(self, domain: str) -> None: ...
+    async def reaches(self, domain: str, settings: tls.AcmeSettings) -> str:
+        """Fetches a nonce through the public name; why it did not come, or empty."""
+
+    async def served(self, domain: str) -> str:
+        """The fingerprint of the certificate that the proxy shows for a name; empty: none."""
+
+
+class ProxyCertificates(Protocol):
+    """The proxy's list of certificates, apart from every app's routes."""
+
+    def certify(self, stems: Sequence[str]) -> None:
+        """The pairs the proxy serves; written even when unchanged, so that it reads them again."""
+
+    def lead_challenges(self, domains: Sequence[str]) -> None:
+        """The names whose TLS-ALPN handshakes lead to cove itself."""
 
 
 class AppRecord(Struct, frozen=True, kw_only=True):
@@ -381,6 +462,16 @@ class Store(Protocol):
     def interrupted(self) -> tuple[Journal, ...]:
         """Rollouts that were under way when the last agent ended, oldest first."""
 
+    def acme_settings(self) -> tls.AcmeSettings:
+        """The public authority; the default where none was set."""
+
+    def set_acme_settings(self, settings: tls.AcmeSettings) -> None:
+        """Stores them, what is secret of them encrypted."""
+
+    def cert_progress(self) -> tuple[tls.CertProgress, ...]: ...
+    def save_cert_progress(self, progress: tls.CertProgress) -> None: ...
+    def forget_cert_progress(self, domain: str) -> None: ...
+
     def add_event(
         self, rollout_id: int, kind: EventKind, index: int, text: str, data: dict[str, Any]
     ) -> Event: ...
@@ -453,6 +544,7 @@ class Platform(Struct, frozen=True, kw_only=True):
 
 __all__ = [
     "AppRecord",
+    "CertificateFiles",
     "Certificates",
     "CommandRequest",
     "Commands",
@@ -466,8 +558,10 @@ __all__ = [
     "Grant",
     "Host",
     "ImageFacts",
+    "Issuer",
     "Journal",
     "Listener",
+    "LocalCertificates",
     "LogLine",
     "Output",
     "Placement",
@@ -476,7 +570,9 @@ __all__ = [
     "ProbeResult",
     "Progress",
     "Proxy",
+    "ProxyCertificates",
     "ProxyRoutes",
+    "PublicSide",
     "RunningCommand",
     "Sighting",
     "Step",

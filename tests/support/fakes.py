@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from cove.errors import PlatformError, Refused
-from cove.model.app import File, Health
+from cove.model import powers
+from cove.model.app import App, File, Health
+from cove.model.release import Release
 from cove.ports import (
     ContainerFacts,
     EngineInfo,
@@ -411,8 +413,11 @@ class FakeHost:
             self.world.cut({address}, f"{address} was taken away")
         self.world.moment("remove_address", "after")
 
-    def real_path(self, path: str) -> str:
-        return self.world.links.get(path, path)
+    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
+        mounts = [m for s in app.services for m in s.mounts if m.kind == "bind"]
+        real = [(self.world.links.get(m.source, m.source), m.read_only) for m in mounts]
+        wanted = [power for path, ro in real for power in powers.for_bind(path, read_only=ro)]
+        return powers.missing(granted, wanted)
 
     def port_holder(self, port: int) -> str:
         return self.world.port_holders.get(port, "")
@@ -428,7 +433,16 @@ class FakeCertificates:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    async def ensure(self, domains: Sequence[str]) -> None:
+    async def check(self, spec: App) -> tuple[str, ...]:
+        return ()
+
+    def begin(self, release: Release) -> None:
+        pass
+
+    async def ensure(self, release: Release) -> None:
         await self.world.effect("certify")
-        self.world.certified.update(domains)
+        self.world.certified.update(r.domain for r in release.spec.routes if r.encrypted)
         self.world.moment("certify", "after")
+
+    async def settle(self, release: Release, seconds: float) -> tuple[str, ...]:
+        return ()

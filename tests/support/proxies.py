@@ -67,7 +67,8 @@ class RealGate(Gate):
         """Starts it and waits until it answers."""
         static: dict[str, Any] = static_document(self.ports)
         static["providers"]["file"]["directory"] = str(self.folder / "dynamic")
-        base = base_document()
+        base = base_document(free_port())
+        del base["http"]["routers"], base["http"]["services"]  # nobody answers challenges here
         del base["tls"]  # the default certificate, for which these tests have no use
         self.files.write_base(base)
         file = self.folder / "traefik.yaml"

@@ -6,6 +6,7 @@ For code that only sleeps; nothing in it may wait for a thread, a process or a s
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -24,6 +25,10 @@ class InstantLoop(asyncio.SelectorEventLoop):
         return InstantLoop.at
 
     def _run_once(self) -> None:
+        # A timer that was cancelled is nothing to wait for; asyncio would drop it only after that.
+        while self._scheduled and self._scheduled[0]._cancelled:  # type: ignore[attr-defined]
+            heapq.heappop(self._scheduled)._scheduled = False  # type: ignore[attr-defined]
+            self._timer_cancelled_count -= 1  # type: ignore[attr-defined]
         if not self._ready and self._scheduled:  # type: ignore[attr-defined]
             due = self._scheduled[0]._when  # type: ignore[attr-defined]
             InstantLoop.at = max(InstantLoop.at, due)

@@ -49,6 +49,9 @@ class Identity(Struct, frozen=True, kw_only=True):
     https_port: int = 443
     bind: str = ""  # empty: every address, IPv4 and IPv6
     pool: str = DEFAULT_POOL
+    # Loopback ports that the proxy leads authorities' challenges to; 0: none chosen yet.
+    challenge_port: int = 0
+    alpn_port: int = 0
 
 
 class Instance:

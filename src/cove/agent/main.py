@@ -93,6 +93,9 @@ async def _reachable(instance: Instance, identity: Identity) -> Identity:
 
 async def _live(parts: Parts, api: Api) -> None:
     await _begin(parts, api)
+    await parts.listener.start()
+    parts.certification.recall()
+    parts.rollouts.proxy = parts.proxy_settings()
     await recovery.recover(parts.rollouts)
     parts.proxy.view = await parts.proxy.look()
     api.ready = True

@@ -10,20 +10,25 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from cove.adapters.acme import AcmeIssuer
+from cove.adapters.certfiles import ProxyCertificateFiles
 from cove.adapters.cipher import FileCipher
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
 from cove.adapters.docker import DockerClient, DockerCommands, DockerEngine, socket_path
 from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
 from cove.adapters.probe import HttpProbe
+from cove.adapters.publicside import ChallengeListener, CovePublicSide
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
+from cove.certification.certifier import Certification
+from cove.certification.parts import CertParts
 from cove.ports import Platform
 from cove.render.naming import Naming
-from cove.render.proxy import ProxyPorts
+from cove.render.proxy import DEFAULT_CERTIFICATE, ProxyPorts
 from cove.render.traefik import ProxySettings
 from cove.rollout.rollouts import Rollouts
 
@@ -43,11 +48,22 @@ class Parts:
     host: LinuxHost
     proxy_api: TraefikApi
     proxy: ProxyRuntime
+    listener: ChallengeListener
+    certification: Certification
     rollouts: Rollouts
     happenings: Happenings
 
+    def proxy_settings(self) -> ProxySettings:
+        """What routes need to know of the proxy, as it is now."""
+        return ProxySettings(
+            https_port=self.identity.https_port,
+            http_port=self.identity.http_port,
+            alpn=self.certification.settings.challenge == "tls",
+        )
+
     async def close(self) -> None:
         """Closes connections and files."""
+        await self.listener.close()
         await self.proxy_api.close()
         await self.client.close()
         self.store.close()
@@ -56,9 +72,7 @@ class Parts:
 def assemble(identity: Identity, instance: Instance) -> Parts:
     """Makes and connects the parts. Raises PlatformError when Compose or the state is missing."""
     host = LinuxHost()
-    if host.held_by_others(identity.api_port):
-        # Nobody else may speak for the proxy, or keep it from starting.
-        identity = instance.save(replace(identity, api_port=free_port()))
+    identity = _with_ports(identity, instance, host)
     naming = Naming(identity.prefix)
     socket = socket_path()
     client = DockerClient(socket)
@@ -67,7 +81,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     store = SqliteStore(instance.folder / "state.db", FileCipher(instance.folder), identity.pool)
     authority = LocalAuthority(instance.folder / "ca", instance.proxy / "certs")
     api = TraefikApi(identity.api_port)
-    files = TraefikProxy(instance.proxy, api)
+    files = TraefikProxy(instance.proxy, api, challenges=identity.alpn_port)
     bind = f"[{identity.bind}]" if ":" in identity.bind else identity.bind
     ports = ProxyPorts(
         http=identity.http_port, https=identity.https_port, api=identity.api_port, bind=bind
@@ -75,14 +89,27 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     proxy_parts = ProxyParts(
         engine=engine, runner=runner, authority=authority, host=host, api=api, files=files
     )
-    proxy = ProxyRuntime(instance, naming, ports, proxy_parts)
+    proxy = ProxyRuntime(instance, naming, ports, proxy_parts, identity.challenge_port)
+    listener = ChallengeListener(
+        identity.challenge_port, identity.alpn_port, authority.paths(DEFAULT_CERTIFICATE)
+    )
+    certification = Certification(
+        CertParts(
+            local=authority,
+            files=ProxyCertificateFiles(instance.proxy / "certs"),
+            issuer=AcmeIssuer(instance.folder / "acme"),
+            public=CovePublicSide(listener, (identity.bind or "127.0.0.1", identity.https_port)),
+            proxy=files,
+            store=store,
+        )
+    )
     platform = Platform(
         engine=engine,
         composer=ComposeComposer(runner, instance.folder / "apps", naming),
         proxy=files,
         probe=HttpProbe(),
         host=host,
-        certificates=authority,
+        certificates=certification,
         store=store,
     )
     settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
@@ -98,6 +125,18 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         host=host,
         proxy_api=api,
         proxy=proxy,
+        listener=listener,
+        certification=certification,
         rollouts=Rollouts(platform, naming, settings),
         happenings=Happenings(store),
     )
+
+
+def _with_ports(identity: Identity, instance: Instance, host: LinuxHost) -> Identity:
+    """Ports that nobody else holds: nobody else may speak for the proxy or answer challenges."""
+    chosen = {
+        name: free_port()
+        for name in ("api_port", "challenge_port", "alpn_port")
+        if not getattr(identity, name) or host.held_by_others(getattr(identity, name))
+    }
+    return instance.save(replace(identity, **chosen)) if chosen else identity

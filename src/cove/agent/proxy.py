@@ -52,12 +52,18 @@ class ProxyRuntime:
     """Traefik from nothing to answering, and back."""
 
     def __init__(
-        self, instance: Instance, naming: Naming, ports: ProxyPorts, parts: ProxyParts
+        self,
+        instance: Instance,
+        naming: Naming,
+        ports: ProxyPorts,
+        parts: ProxyParts,
+        challenge_port: int,
     ) -> None:
         self._folder = instance.proxy
         self._project = instance.folder / "proxy-project"
         self._naming = naming
         self._ports = ports
+        self._challenge_port = challenge_port
         self._engine = parts.engine
         self._runner = parts.runner
         self._authority = parts.authority
@@ -75,7 +81,7 @@ class ProxyRuntime:
         if not await self._api.ping():
             self._check_ports()
         await self._authority.ensure_default()
-        self._blind = self._files.write_base(base_document()) or self._blind
+        self._blind = self._files.write_base(base_document(self._challenge_port)) or self._blind
         static = yaml.safe_dump(static_document(self._ports), sort_keys=False)
         self._write(self._folder / "traefik.yaml", static)
         digest = hashlib.sha256(static.encode()).hexdigest()[:16]

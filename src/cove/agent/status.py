@@ -10,10 +10,12 @@ import time
 from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
 from cove.errors import NotFound
+from cove.model.certificates import Served
 from cove.model.release import Release, companion_names
 from cove.model.views import (
     AppState,
     AppStatus,
+    CertState,
     CertView,
     OutlineView,
     ReleaseView,
@@ -25,6 +27,7 @@ from cove.ports import AppRecord, ContainerFacts
 from cove.rollout.urls import release_urls, route_url
 
 _WELL = frozenset({"running", "done"})
+_DAY = 86400.0
 _EXPIRING = 21 * 86400.0  # seconds; renewal begins at 30 days, so this much means it failed
 
 
@@ -75,28 +78,38 @@ def release_views(parts: Parts, name: str) -> list[ReleaseView]:
 
 
 def cert_views(parts: Parts) -> list[CertView]:
-    """Every certificate with the app it serves."""
-    owners = {}
-    for record in parts.store.apps():
-        release = parts.store.release(record.name, record.live) if record.live else None
-        for route in release.spec.routes if release else ():
-            for domain in (route.domain, *route.redirect_from):
-                owners[domain] = record.name
+    """Every name that is served over TLS, and every certificate."""
     now = time.time()
-    return [
-        CertView(
-            domain=facts.domain,
-            app=owners.get(facts.domain, ""),
-            issuer=facts.issuer,
-            not_after=facts.not_after,
-            state="expired"
-            if facts.not_after <= now
-            else "expiring"
-            if facts.not_after - now < _EXPIRING
-            else "valid",
-        )
-        for facts in parts.authority.listing()
-    ]
+    return [_cert_view(one, now) for one in parts.certification.listing()]
+
+
+def _cert_view(one: Served, now: float) -> CertView:
+    facts, progress = one.facts, one.progress
+    return CertView(
+        domain=one.domain,
+        app=", ".join(one.apps),
+        source=one.source,
+        state=_cert_state(one, now),
+        issuer=facts.issuer if facts else "",
+        not_after=facts.not_after if facts else 0.0,
+        days_left=int((facts.not_after - now) // _DAY) if facts else 0,
+        error=progress.error if progress else "",
+        hint=progress.hint if progress else "",
+        attempts=progress.failures if progress else 0,
+        next_try=progress.next_try if progress else 0.0,
+    )
+
+
+def _cert_state(one: Served, now: float) -> CertState:
+    obstacle = one.progress.obstacle if one.progress else ""
+    if one.facts is None or one.facts.not_after <= now:
+        missing: CertState = "expired" if one.facts else "missing"
+        return "issuing" if one.busy else obstacle or missing
+    if obstacle:
+        return "renewal-failed"
+    if one.source == "acme":
+        return "valid"
+    return "expiring" if one.facts.not_after - now < _EXPIRING else "valid"
 
 
 def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, ...]) -> AppStatus:

@@ -15,7 +15,6 @@ from cove.agent.platform import Parts
 from cove.errors import CoveError
 from cove.model.views import ProxyView
 from cove.rollout import recovery
-from cove.rollout.traffic import local_domains
 
 _log = logging.getLogger(__name__)
 PROXY_EVERY = 5.0  # seconds
@@ -30,7 +29,8 @@ async def watch(parts: Parts) -> None:
         _every(PROXY_EVERY, _look_at_proxy, parts),
         _every(REPAIR_EVERY, Repairs().look, parts),
         _every(SWEEP_EVERY, _sweep, parts),
-        _every(RENEW_EVERY, _renew, parts),
+        _every(RENEW_EVERY, _maintain, parts),
+        parts.certification.run(),
         observe(parts),
     )
 
@@ -95,22 +95,5 @@ async def _sweep(parts: Parts) -> None:
         await recovery.sweep(record.name, parts.rollouts)
 
 
-async def _prune(parts: Parts) -> None:
-    """Certificates no release's routes name are deleted, so that nobody renews them for ever."""
-    records = parts.store.apps()
-    if any(parts.rollouts.active(record.name) for record in records):
-        return
-    releases = [parts.store.release(record.name, record.live) for record in records if record.live]
-    parts.authority.prune({d for release in releases if release for d in local_domains(release)})
-
-
-async def _renew(parts: Parts) -> None:
-    await _prune(parts)
-    due = parts.authority.due()
-    if not due:
-        return
-    await parts.authority.ensure(due)
-    for record in parts.store.apps():
-        # The proxy reads a certificate again only when the routes that name it are written.
-        if record.live and not record.stopped:
-            await recovery.restore(record.name, parts.rollouts)
+async def _maintain(parts: Parts) -> None:
+    await parts.certification.maintain()

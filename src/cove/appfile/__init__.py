@@ -10,13 +10,25 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from cove.appfile.references import References, env_file_variables, references
+from cove.appfile.references import (
+    References,
+    certificate_files,
+    env_file_variables,
+    references,
+)
 from cove.appfile.server import ELSEWHERE, Server
 
 if TYPE_CHECKING:
     from cove.model.app import App
 
-__all__ = ["References", "Server", "env_file_variables", "load", "references"]
+__all__ = [
+    "References",
+    "Server",
+    "certificate_files",
+    "env_file_variables",
+    "load",
+    "references",
+]
 
 _NO_FILES: Final[Mapping[str, str]] = MappingProxyType({})
 

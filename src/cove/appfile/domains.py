@@ -21,7 +21,10 @@ _LONGEST_READ: Final = 2048  # characters of a domain that are looked at more cl
 
 
 def domain(value: Value) -> str:
-    """A host name in the one spelling the proxy matches: lower case, ASCII, no trailing dot."""
+    """A host name in the one spelling the proxy matches: lower case, ASCII, no trailing dot.
+
+    Or a wildcard: `*.` and a host name.
+    """
     found = value.text("a domain")
     reason = _wrong(found)
     if not reason:
@@ -66,14 +69,17 @@ def _wrong(found: str) -> str:
         (_is_address(found), "is an IP address; a route needs a domain"),
         ("/" in found, "must be a bare domain; a path goes into routes"),
         (":" in found, "must be a bare domain; the container's port goes into port"),
-        ("*" in found, "is a wildcard, which is not supported yet; name each domain"),
+        (
+            "*" in found and not names.matches(names.WILDCARD, found),
+            'is a wildcard in a wrong place: only "*." and a domain of two parts or more',
+        ),
         (not found.isascii(), "must be in ASCII, as DNS has it"),
         (found != found.lower(), "must be lower case"),
         (found.endswith("."), "must not end in a dot"),
         (len(found) > names.MAX_DOMAIN, f"is longer than {names.MAX_DOMAIN} characters"),
         (_long_label(found), f"has a part longer than {_MAX_LABEL} characters"),
         ("_" in found, "must not contain an underscore"),
-        (not names.matches(names.DOMAIN, found), "is not a domain"),
+        (not names.matches(names.DOMAIN, found.removeprefix("*.")), "is not a domain"),
         (found.rpartition(".")[2].isdecimal(), "must not end in a number"),
     )
     return next((reason for wrong, reason in checks if wrong), "")

@@ -14,6 +14,8 @@ from cove.appfile.interpolation import variables_in
 from cove.appfile.places import outside
 from cove.appfile.problems import Invalid
 
+_LEADING_TO_TLS = frozenset({"routes"})  # the lists that may hold one; mappings are all looked at
+
 
 class References(NamedTuple):
     """The env files, the variables that values mention, and the files of configs and secrets.
@@ -78,6 +80,28 @@ def _texts(nodes: list[Node], key: str) -> list[str]:
 
 def _within(paths: list[str]) -> tuple[str, ...]:
     return tuple(path for path in dict.fromkeys(paths) if not outside(path))
+
+
+def certificate_files(text: str) -> tuple[str, ...]:
+    """The paths under `tls: {cert, key}` as written, wherever `tls` may stand; never raises."""
+    try:
+        top = parse(text)
+    except (Invalid, ValueError, RecursionError):
+        return ()
+    return tuple(dict.fromkeys(_certificate_paths(top)))
+
+
+def _certificate_paths(node: Node) -> Iterator[str]:
+    if isinstance(node, Sequence):
+        for item in node.items:
+            yield from _certificate_paths(item)
+    elif isinstance(node, Mapping):
+        for key, entry in node.entries.items():
+            if key == "tls" and isinstance(entry.value, Mapping):
+                parts = (entry.value.entries.get(part) for part in ("cert", "key"))
+                yield from (p.value.text for p in parts if p and isinstance(p.value, Scalar))
+            elif key in _LEADING_TO_TLS or isinstance(entry.value, Mapping):
+                yield from _certificate_paths(entry.value)
 
 
 def env_file_variables(text: str) -> frozenset[str]:

@@ -9,7 +9,8 @@ from cove.appfile.domains import domain, path
 from cove.appfile.problems import quote
 from cove.appfile.scalars import boolean, one_of, port
 from cove.appfile.value import Value, each, fields
-from cove.model.app import Route, Tls
+from cove.model import names
+from cove.model.app import EnvValue, OwnCertificate, Route, Tls
 
 _LATER: Final = "is not supported yet"
 REFUSED: Final = {
@@ -20,6 +21,7 @@ REFUSED: Final = {
     "rule": _LATER,
     "service": "comes with the Compose form; here every route leads to the one service",
 }
+_PARTS: Final = 2  # of a certificate: itself and its key
 _tls_word = one_of("auto", "local", "off")
 _MOST: Final = 500  # domains of one app: each costs a certificate and two of the proxy's routers
 
@@ -39,17 +41,35 @@ class Draft:
     settings: dict[str, Any]
     claims: tuple[Claim, ...]
 
-    def route(self, service: str, default_port: int, default_tls: Tls) -> Route:
+    def route(self, service: str, default_port: int, default_tls: Tls | OwnCertificate) -> Route:
         """The route, led to `service`."""
         settings = {"port": default_port, "tls": default_tls, **self.settings}
+        if isinstance(settings["tls"], OwnCertificate):
+            settings |= {"tls": "own", "certificate": settings["tls"]}
         return Route(service=service, **settings)
 
 
-def tls(value: Value) -> Tls:
-    """Where a route's certificate comes from."""
-    if value.is_mapping:
-        raise value.invalid("certificates of your own are not supported yet")
-    return _tls_word(value)  # type: ignore[return-value]
+def tls(value: Value) -> Tls | OwnCertificate:
+    """Where a route's certificate comes from, or the certificate itself."""
+    if not value.is_mapping:
+        return _tls_word(value)  # type: ignore[return-value]
+    read = fields(value, {"cert": _pem_file, "key": _pem_file}, required=("cert", "key"))
+    if len(read) < _PARTS:
+        raise value.already_reported()
+    return OwnCertificate(chain=read["cert"], key=EnvValue(read["key"], sensitive=True))
+
+
+def _pem_file(value: Value) -> str:
+    """The text of a file that was sent along."""
+    path = value.text("the path of a PEM file")
+    if value.interpolated:
+        raise value.invalid("must be written out, without variables")
+    found = value.reading.files.get(path)
+    if found is None:
+        raise value.invalid(f"{value.shown()} was not sent along: is it a file?")
+    if "-----BEGIN " not in found:
+        raise value.invalid(f"{value.shown()} is not a file in PEM form")
+    return found
 
 
 def domains(value: Value) -> list[Draft]:
@@ -89,6 +109,9 @@ def _route(value: Value) -> Draft | None:
     redirects = read.pop("redirect_from", [])
     claimed = Claim(f"{read['domain']}{read.get('path', '/')}", value)
     for item, found in redirects:
+        if names.is_wildcard(read["domain"]):
+            text = "leads to a wildcard, which is not one address"
+            item.reading.problems.add(item.node.at, item.path, text)
         if found == read["domain"]:
             item.reading.problems.add(item.node.at, item.path, "redirects the domain to itself")
     claims = [Claim(f"{found}/", item) for item, found in redirects if found != read["domain"]]
@@ -102,7 +125,14 @@ def _claiming(value: Value) -> list[tuple[str, Value]]:
 
 def _redirects(value: Value) -> list[tuple[Value, str]]:
     several = value.one_or_many("a domain or a list of domains")
-    return each(_not_too_many(several, value), domain)
+    return each(_not_too_many(several, value), _one_domain)
+
+
+def _one_domain(value: Value) -> str:
+    found = domain(value)
+    if names.is_wildcard(found):
+        raise value.invalid("cannot be a wildcard; name each domain")
+    return found
 
 
 _FIELDS: Final = {

@@ -199,7 +199,7 @@ def _needs(source: Source, environment: Mapping[str, str]) -> dict[str, Any]:
 
     wanted = references(source.text)
     env_files = _beside(source.folder, wanted.env_files)
-    files = _beside(source.folder, wanted.files)
+    files = {**_beside(source.folder, wanted.files), **_certificates(source)}
     variables = wanted.variables.union(*map(env_file_variables, env_files.values()))
     return {
         "env_files": env_files,
@@ -231,6 +231,13 @@ def _real(folder: Path, name: str) -> Path:
             hint="copy the file to where the app file is",
         )
     return path
+
+
+def _certificates(source: Source) -> dict[str, str]:
+    """The certificates and keys that the file brings along, by path as written."""
+    from cove.appfile.references import certificate_files
+
+    return {name: _read(source.folder / name, name) for name in certificate_files(source.text)}
 
 
 def _values(wanted: frozenset[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

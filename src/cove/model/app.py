@@ -10,13 +10,14 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-Tls = Literal["auto", "local", "off"]
+Tls = Literal["auto", "local", "off", "own"]
 Order = Literal["start-first", "stop-first"]
 PullPolicy = Literal["always", "missing", "never"]
 Condition = Literal["started", "healthy", "completed"]
 
 _FILE = "file:"  # no variable's name holds a colon
 DEFAULT_NETWORK = "default"
+_KEYS = "tls:"  # and no service's
 LOCAL_SUFFIXES = (".localhost", ".test", ".internal")  # RFC 6761, RFC 2606, ICANN 2024
 
 
@@ -150,6 +151,13 @@ class Service(Struct, frozen=True, kw_only=True):
         return "stop-first" if shares else "start-first"
 
 
+class OwnCertificate(Struct, frozen=True, kw_only=True):
+    """A certificate with its chain, and its key, in PEM, that the user brings."""
+
+    chain: str
+    key: EnvValue
+
+
 class Route(Struct, frozen=True, kw_only=True):
     """A domain (and path) that leads to a service's port. `port` 0: the only port exposed."""
 
@@ -160,6 +168,7 @@ class Route(Struct, frozen=True, kw_only=True):
     strip_path: bool = False
     redirect_from: tuple[str, ...] = ()
     tls: Tls = "auto"
+    certificate: OwnCertificate | None = None  # with tls `own` only
 
     @property
     def key(self) -> str:
@@ -247,7 +256,9 @@ class App(Struct, frozen=True, kw_only=True):
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """The sensitive values by service: variables by name, files by `file:` and their place."""
-        return {service.name: _sensitive(service) for service in self.services}
+        secrets = {service.name: _sensitive(service) for service in self.services}
+        keys = {r.key: r.certificate.key.value for r in self.routes if r.certificate}
+        return {**secrets, _KEYS: keys} if keys else secrets
 
     def without_secrets(self) -> App:
         """The same app with every sensitive value emptied: what may be stored in the clear."""
@@ -255,7 +266,12 @@ class App(Struct, frozen=True, kw_only=True):
 
     def with_secrets(self, secrets: dict[str, dict[str, str]]) -> App:
         """The same app with its sensitive values filled in from `secrets`."""
-        return replace(self, services=tuple(_fill(s, secrets) for s in self.services))
+        keys = secrets.get(_KEYS, {})
+        return replace(
+            self,
+            services=tuple(_fill(s, secrets) for s in self.services),
+            routes=tuple(_fill_key(route, keys) for route in self.routes),
+        )
 
 
 def sibling_network(network: str) -> str:
@@ -301,6 +317,13 @@ def _fill(service: Service, secrets: dict[str, dict[str, str]]) -> Service:
     environment = {key: filled(key, value) for key, value in service.environment.items()}
     files = tuple(replace(f, content=filled(_FILE + f.target, f.content)) for f in service.files)
     return replace(service, environment=environment, files=files)
+
+
+def _fill_key(route: Route, keys: dict[str, str]) -> Route:
+    if route.certificate is None:
+        return route
+    key = EnvValue(keys.get(route.key, ""), sensitive=True)
+    return replace(route, certificate=replace(route.certificate, key=key))
 
 
 def is_local_domain(domain: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from cove.model.certificates import CertSource, ChallengeKind
 from cove.model.events import Rollout
 from cove.model.release import ReleaseStatus
 
@@ -118,14 +119,27 @@ class ReleaseView(Struct, frozen=True, kw_only=True):
     error: str
 
 
+# pending: the name does not reach this server yet. waiting: the authority refused, tried again
+# later. renewal-failed: what is served still holds. missing: not begun.
+CertState = Literal[
+    "valid", "issuing", "pending", "waiting", "renewal-failed", "expiring", "expired", "missing"
+]
+
+
 class CertView(Struct, frozen=True, kw_only=True):
-    """One certificate the proxy serves."""
+    """One name served over TLS. `hint` says what to do about `error`; `app` may name several."""
 
     domain: str
     app: str
+    source: CertSource
+    state: CertState
     issuer: str
-    not_after: float
-    state: Literal["valid", "expiring", "expired"]
+    not_after: float  # 0: there is none
+    days_left: int
+    error: str
+    hint: str
+    attempts: int  # the authority's refusals in a row
+    next_try: float  # 0: nothing is planned
 
 
 class AuthorityView(Struct, frozen=True, kw_only=True):
@@ -134,3 +148,19 @@ class AuthorityView(Struct, frozen=True, kw_only=True):
     pem: str
     path: str
     trusted: bool
+
+
+class AcmeView(Struct, frozen=True, kw_only=True):
+    """The public authority as it was set, without its secrets. Ports are those it validates at."""
+
+    directory: str
+    email: str
+    challenge: ChallengeKind
+    eab_kid: str
+    own_roots: bool  # whether the directory is believed with roots of its own
+    gate: bool
+    http_port: int
+    tls_port: int
+    dns_server: str  # empty: the system's
+    dns_provider: str  # empty: none, so no wildcards
+    dns_provider_server: str

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from cove.errors import InvalidFile, Refused
-from cove.model.app import App, Mount, Route, Service, is_local_domain
+from cove.model.app import App, Mount, Route, Service
 from cove.model.release import Image
 
 _LONGEST_SLUG = 40  # leaves room for the rest of a volume's name, 63 characters in all
@@ -28,23 +28,6 @@ def resolve(app: App, images: Mapping[str, Image]) -> App:
         s if s.name in routed else _with_health_port(s, images[s.name]) for s in services
     )
     return replace(app, services=services, routes=routes)
-
-
-def check_certificates(app: App) -> None:
-    """Raises Refused (`tls-public`) for a domain that cove's own authority may not certify.
-
-    Its root is constrained to names that exist on no public network, so that a machine which
-    trusts it risks nothing.
-    """
-    for route in app.routes:
-        for domain in (route.domain, *route.redirect_from):
-            if route.encrypted and not is_local_domain(domain):
-                raise Refused(
-                    f"{domain} needs a public certificate, which this version cannot obtain",
-                    code="tls-public",
-                    hint="write `tls: off` (plain HTTP), or use a name under .localhost, .test "
-                    "or .internal",
-                )
 
 
 def carry_volumes(app: App, before: App) -> None:

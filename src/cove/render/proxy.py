@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from msgspec import Struct
 
+from cove.errors import InvalidFile
+from cove.model import names
 from cove.render.naming import LABEL_INSTANCE, Naming
 from cove.render.traefik import CERTS_DIR, TRANSPORT
 
 CONFIG_DIR = "/etc/cove"
+_FIRST = 1_000_000_000  # the priority of a router that wins over every app's
+_NO_HTTP = " && !ALPN(`h2`) && !ALPN(`http/1.1`) && !ALPN(`http/1.0`)"
 DEFAULT_CERTIFICATE = "_default"  # no domain starts with an underscore
 
 
@@ -29,7 +34,11 @@ def static_document(ports: ProxyPorts) -> dict[str, Any]:
         "log": {"level": "WARN"},
         "entryPoints": {
             "web": _entry_point(f"{ports.bind}:{ports.http}"),
-            "websecure": _entry_point(f"{ports.bind}:{ports.https}"),
+            # Its challenges are answered by cove itself: see `challenges_document`.
+            "websecure": {
+                **_entry_point(f"{ports.bind}:{ports.https}"),
+                "allowACMEByPass": True,
+            },
             # Loopback only, and no app shares the host's network: nobody else reaches it.
             "traefik": {"address": f"127.0.0.1:{ports.api}"},
         },
@@ -57,11 +66,27 @@ def _entry_point(address: str) -> dict[str, Any]:
     }
 
 
-def base_document() -> dict[str, Any]:
-    """What every app's routes share."""
+def base_document(challenges: int) -> dict[str, Any]:
+    """What every app's routes share; `challenges` is cove's own port for those of authorities."""
     name = f"{CERTS_DIR}/{DEFAULT_CERTIFICATE}"
+    # Before every app's routes and redirects. Over HTTPS too: what stands before this proxy may
+    # send an authority there.
+    challenge = {
+        "rule": "PathPrefix(`/.well-known/acme-challenge/`)",
+        "priority": _FIRST,
+        "service": "_challenges",
+    }
     return {
         "http": {
+            "routers": {
+                "_challenges": {**challenge, "entryPoints": ["web"]},
+                "_challenges_tls": {**challenge, "entryPoints": ["websecure"], "tls": {}},
+            },
+            "services": {
+                "_challenges": {
+                    "loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{challenges}"}]}
+                }
+            },
             "serversTransports": {
                 TRANSPORT: {
                     "forwardingTimeouts": {
@@ -72,7 +97,7 @@ def base_document() -> dict[str, Any]:
                         "dialTimeout": "5s",
                     },
                 }
-            }
+            },
         },
         # Without a default certificate every reload makes a new one: 130 to 260 ms of CPU.
         "tls": {
@@ -83,6 +108,45 @@ def base_document() -> dict[str, Any]:
             }
         },
     }
+
+
+def certificates_document(stems: Iterable[str]) -> dict[str, Any]:
+    """The pairs that lie ready, apart from every route: what comes or is renewed spoils none."""
+    pairs = [
+        {"certFile": f"{CERTS_DIR}/{stem}.crt", "keyFile": f"{CERTS_DIR}/{stem}.key"}
+        for stem in sorted(stems)
+    ]
+    return {"tls": {"certificates": pairs}} if pairs else {}
+
+
+def challenges_document(domains: Iterable[str], port: int) -> dict[str, Any]:
+    """Leads the TLS-ALPN handshakes of authorities to cove's own port, undecrypted.
+
+    Traefik refuses to match their protocol by its name. They offer no other (RFC 8737, 3), and
+    what speaks HTTP offers one of these.
+    """
+    routers = {
+        f"_alpn_{number}": {
+            "rule": f"HostSNI(`{_checked(domain)}`) {_NO_HTTP}",
+            "priority": _FIRST,
+            "entryPoints": ["websecure"],
+            "service": "_alpn",
+            "tls": {"passthrough": True},
+        }
+        for number, domain in enumerate(sorted(domains))
+    }
+    if not routers:
+        return {}
+    servers = [{"address": f"127.0.0.1:{port}"}]
+    return {
+        "tcp": {"routers": routers, "services": {"_alpn": {"loadBalancer": {"servers": servers}}}}
+    }
+
+
+def _checked(domain: str) -> str:
+    if not names.matches(names.DOMAIN, domain):
+        raise InvalidFile(f"{domain!r} is not a domain")
+    return domain
 
 
 def compose_document(image: str, folder: str, digest: str, naming: Naming) -> dict[str, Any]:

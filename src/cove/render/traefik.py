@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from cove.errors import InvalidFile
 from cove.model import names
-from cove.model.app import Route
+from cove.model.app import Route, is_local_domain
 from cove.model.release import Release
 from cove.ports import ProxyRoutes
 
@@ -27,6 +28,7 @@ _HOLD_AVERAGE = 0.3
 _HOLD_LEAST = 30
 # Seconds between two attempts at most: twice the first, and Traefik adds up to half by chance.
 HOLD_LONGEST_PAUSE = 3 * _HOLD_INTERVAL
+_BEHIND = 100_000  # no rule is as long
 _HTTP, _HTTPS = 80, 443  # the ports a URL need not name
 
 
@@ -35,6 +37,10 @@ class ProxySettings(Struct, frozen=True, kw_only=True):
 
     https_port: int = 443
     http_port: int = 80
+    # Whether authorities ask over TLS. Traefik lets an HTTPS router that names a host take every
+    # handshake for it, those of authorities too; one whose rule is a pattern leaves them to
+    # `challenges_document`.
+    alpn: bool = False
 
 
 def routes_to(release: Release, settings: ProxySettings) -> ProxyRoutes:
@@ -76,7 +82,6 @@ class _Builder:
         self.routers: dict[str, dict[str, Any]] = {}
         self.services: dict[str, tuple[str, ...]] = {}
         self.middlewares: dict[str, dict[str, Any]] = {}
-        self.certificates: set[str] = set()
 
     def build(self) -> ProxyRoutes:
         for index, route in enumerate(self.release.spec.routes):
@@ -86,8 +91,6 @@ class _Builder:
         if self.middlewares:
             http["middlewares"] = self.middlewares
         document: dict[str, Any] = {"http": http} if self.routers else {}
-        if self.certificates:
-            document["tls"] = {"certificates": [_pair(d) for d in sorted(self.certificates)]}
         return ProxyRoutes(
             document=document,
             routers={name: router["service"] for name, router in self.routers.items()},
@@ -102,10 +105,9 @@ class _Builder:
             strip = {"stripPrefix": {"prefixes": [route.path.rstrip("/")]}}
             middlewares.append(self._middleware(f"{name}_strip", strip))
         service = self._service(route)
-        self._router(name, _rule(route), service, middlewares, encrypted=route.encrypted)
+        self._router(name, route, route.domain, service, middlewares)
         if route.encrypted:
-            self._to_https(f"{name}_http", _rule(route))
-            self.certificates.add(route.domain)
+            self._to_https(f"{name}_http", route)
         for number, domain in enumerate(route.redirect_from):
             self._redirect(f"{name}_from{number}", domain, route)
 
@@ -127,31 +129,34 @@ class _Builder:
             }
         }
         chain = [self._middleware(name, middleware)]
-        rule = f"Host(`{domain}`)"
-        self._router(f"{name}_http", rule, "noop@internal", chain, encrypted=False)
+        whole = Route(domain=domain, service=route.service, tls=route.tls)
+        self._router(f"{name}_http", replace(whole, tls="off"), domain, "noop@internal", chain)
         if route.encrypted:
-            self._router(name, rule, "noop@internal", chain, encrypted=True)
-            self.certificates.add(domain)
+            self._router(name, whole, domain, "noop@internal", chain)
 
-    def _to_https(self, name: str, rule: str) -> None:
+    def _to_https(self, name: str, route: Route) -> None:
         port = self.settings.https_port
         redirect: dict[str, Any] = {"scheme": "https", "permanent": True}
         if port != _HTTPS:
             redirect["port"] = str(port)
         chain = [self._middleware(f"{self.release.app}_https", {"redirectScheme": redirect})]
-        self._router(name, rule, "noop@internal", chain, encrypted=False)
+        plain = replace(route, tls="off")
+        self._router(name, plain, route.domain, "noop@internal", chain)
 
     def _router(
-        self, name: str, rule: str, service: str, middlewares: list[str], *, encrypted: bool
+        self, name: str, route: Route, domain: str, service: str, middlewares: list[str]
     ) -> None:
+        pattern = names.is_wildcard(domain) or (self.settings.alpn and _is_public(route, domain))
         router: dict[str, Any] = {
-            "rule": rule,
+            "rule": _host(domain, pattern=pattern) + _path(route),
             "service": service,
-            "entryPoints": ["websecure" if encrypted else "web"],
+            "entryPoints": ["websecure" if route.encrypted else "web"],
         }
+        if pattern:
+            router["priority"] = _priority(domain, route)
         if middlewares:
             router["middlewares"] = middlewares
-        if encrypted:
+        if route.encrypted:
             router["tls"] = {}
         self.routers[name] = router
 
@@ -182,11 +187,32 @@ class _Builder:
         }
 
 
-def _rule(route: Route) -> str:
-    host = f"Host(`{route.domain}`)"
+def _host(domain: str, *, pattern: bool) -> str:
+    """The domain matches a strict pattern; only its dots mean something to a regular expression."""
+    if not pattern:
+        return f"Host(`{domain}`)"
+    if names.is_wildcard(domain):
+        return f"HostRegexp(`^[a-z0-9_-]+{re.escape(domain.removeprefix('*'))}$`)"
+    return f"HostRegexp(`^{re.escape(domain)}$`)"
+
+
+def _path(route: Route) -> str:
     path = route.path.rstrip("/")
     # PathPrefix alone would let /api match /apis too.
-    return f"{host} && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else host
+    return f" && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else ""
+
+
+def _priority(domain: str, route: Route) -> int:
+    """What Traefik gives a rule by itself is its length, so a pattern would beat another's name.
+
+    One name keeps what its plain rule has; a wildcard comes after every name there can be.
+    """
+    length = len(_host(domain, pattern=False) + _path(route))
+    return length - _BEHIND if names.is_wildcard(domain) else length
+
+
+def _is_public(route: Route, domain: str) -> bool:
+    return route.encrypted and route.tls == "auto" and not is_local_domain(domain)
 
 
 def _retry(seconds: float) -> dict[str, Any]:
@@ -194,14 +220,10 @@ def _retry(seconds: float) -> dict[str, Any]:
     return {"retry": {"attempts": attempts, "initialInterval": f"{_HOLD_INTERVAL * 1000:.0f}ms"}}
 
 
-def _pair(domain: str) -> dict[str, str]:
-    return {"certFile": f"{CERTS_DIR}/{domain}.crt", "keyFile": f"{CERTS_DIR}/{domain}.key"}
-
-
 def _check(route: Route) -> None:
     """The last gate before a rule: whoever built the model, no value may leave its quotes."""
     for domain in (route.domain, *route.redirect_from):
-        if not names.matches(names.DOMAIN, domain):
+        if not (names.matches(names.DOMAIN, domain) or names.matches(names.WILDCARD, domain)):
             raise InvalidFile(f"{domain!r} is not a domain")
     if not names.matches(names.PATH, route.path):
         raise InvalidFile(f"{route.path!r} is not a path")

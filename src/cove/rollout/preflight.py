@@ -41,11 +41,8 @@ def check_powers(app: App, work: Work) -> None:
     ago. And a path of the host is where its symbolic links lead, not what it is called.
     """
     given = [grant.power for grant in work.platform.store.grants(app.name)]
-    wanted = [*app.powers]
-    for mount in (m for s in app.services for m in s.mounts if m.kind == "bind"):
-        real = work.platform.host.real_path(mount.source)
-        wanted += powers.for_bind(real, read_only=mount.read_only)
-    lacking = powers.missing(given, dict.fromkeys(wanted))
+    lacking = powers.missing(given, app.powers)
+    lacking = lacking or work.platform.host.powers_missing(app, given)
     if lacking:
         raise Refused(
             f"{app.name} has not been given {', '.join(lacking)}",

@@ -19,7 +19,7 @@ from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
 from cove.planning.planner import needs_gap, plan_rollout
-from cove.planning.resolve import carry_volumes, check_certificates, resolve
+from cove.planning.resolve import carry_volumes, resolve
 from cove.planning.text import title
 from cove.ports import AppRecord, Store
 from cove.render.compose import companion_digests
@@ -46,7 +46,7 @@ class Prepared(Struct, frozen=True, kw_only=True):
 def read(request: DeployRequest, store: Store) -> Candidate:
     """The request's app, checked against everything but its images.
 
-    Raises InvalidFile, and Refused (`route-taken`, `source-differs`, `tls-public`).
+    Raises InvalidFile, and Refused (`route-taken`, `source-differs`).
     """
     spec = appfile.load(
         request.text,
@@ -58,7 +58,6 @@ def read(request: DeployRequest, store: Store) -> Candidate:
     )
     record = store.app(spec.name)
     try:
-        check_certificates(spec)
         check_claims(spec, store)
         if not request.take_over:
             _check_source(spec.name, request.origin, record)
@@ -109,6 +108,8 @@ async def prepare(
     """Fetches the images, decides what they leave open, and records a release and its plan."""
     preflight.check_powers(candidate.spec, work)
     await preflight.check_disk(work)
+    for remark in await work.platform.certificates.check(candidate.spec):
+        work.emit("notice", text=remark)
     images = await _fetched(candidate.spec, work, fetch)
     spec = resolve(candidate.spec, images)
     taken = await work.platform.engine.subnets()
@@ -128,6 +129,7 @@ async def prepare(
         source=candidate.source,
         hold=needs_gap(spec, images, observed, digests),
     )
+    work.platform.certificates.begin(release)
     plan = plan_rollout(release, observed, hold, digests)
     plan = with_neighbours(plan, spec, work.platform.store)
     await _keep_images(release, work)

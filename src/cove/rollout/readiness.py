@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from cove.errors import CoveError, RolloutFailed
 from cove.model.app import Health, Route, Service
+from cove.model.names import example_of
 from cove.model.release import Placement, Release
 from cove.ports import ContainerFacts, Listener, ProbeResult
 from cove.rollout.work import Work
@@ -158,7 +159,7 @@ class _Wait:
 
     def _host(self) -> str:
         routes = self._routes()
-        return routes[0].domain if routes else self.service.name
+        return example_of(routes[0].domain) if routes else self.service.name
 
     async def _late(self, facts: ContainerFacts, detail: str) -> CoveError:
         listeners = self.work.platform.host.listeners(facts.pid)

@@ -49,6 +49,7 @@ from cove.rollout.work import Work, observe
 
 _log = logging.getLogger(__name__)
 Body = Callable[[Rollout, Work], Awaitable[Outcome]]
+_CERTIFIED_WITHIN = 15.0  # seconds; the app serves meanwhile, and nothing fails when it is longer
 _RECORD_RETRY = 5.0  # seconds between two tries to record an end; a full disk may get room again
 
 
@@ -83,6 +84,7 @@ class Rollouts:
         candidate = prepare.read(replace(request, take_over=True), self.platform.store)
         name = candidate.spec.name
         images, notes = await local_images(candidate.spec, self.platform.engine)
+        notes = [*notes, *await self.platform.certificates.check(candidate.spec)]
         record = self.platform.store.app(name)
         differs = prepare.other_source(name, request.origin, record)
         notes += [f"{differs}: deploying it takes --take-over"] if differs else []
@@ -200,6 +202,8 @@ class Rollouts:
         fetch = (lambda: recall_images(again, work)) if again else None
         prepared = await prepare.prepare(candidate, rollout, work, fetch)
         await self._execute(rollout, prepared.plan, work)
+        for excuse in await self.platform.certificates.settle(prepared.release, _CERTIFIED_WITHIN):
+            self._remark(work, excuse)
         try:
             if candidate.source:
                 self.platform.store.set_source(work.app, candidate.source)

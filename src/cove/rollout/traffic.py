@@ -50,7 +50,7 @@ async def publish(work: Work, release: Release) -> None:
     if not release.spec.routes:
         await work.platform.proxy.withdraw(work.app)
         return
-    await work.platform.certificates.ensure(local_domains(release))
+    await work.platform.certificates.ensure(release)
     await work.platform.proxy.publish(work.app, routes_to(release, work.proxy))
 
 
@@ -141,17 +141,6 @@ async def wait_idle(
             return left
         polls += 1
         await asyncio.sleep(_POLL)
-
-
-def local_domains(release: Release) -> list[str]:
-    """The domains of a release that cove's own authority certifies."""
-    domains = {
-        domain
-        for route in release.spec.routes
-        if route.encrypted
-        for domain in (route.domain, *route.redirect_from)
-    }
-    return sorted(domains)
 
 
 async def _publish_hold(

@@ -10,7 +10,7 @@ import pytest
 from cove.appfile import references
 from cove.appfile.keys import POWERS
 from cove.model.app import App
-from cove.render.compose import compose_document
+from cove.render.compose import FILES_DIR, compose_document
 from cove.render.naming import Naming
 
 from support.appfile import app, problems
@@ -88,7 +88,9 @@ def check_model(found: App) -> None:
 
 def check_document(found: App) -> None:
     """What Compose is given names the app's own volumes and network, and lets nothing be read."""
-    document = compose_document(found.name, [release(1, found)], NAMING)
+    whole = release(1, found)
+    companions = {service.name: whole for service in found.companions()}
+    document = compose_document(found.name, [whole], companions, NAMING)
     own = f"cove-{found.name}"
     assert set(document) <= {"name", "services", "networks", "volumes", "configs", "secrets"}
     for volume in document.get("volumes", {}).values():
@@ -97,7 +99,8 @@ def check_document(found: App) -> None:
     for network in document["networks"].values():
         assert network["name"].startswith(own)
     for service in document["services"].values():
-        assert {mount["type"] for mount in service["volumes"]} <= {"volume", "tmpfs"}
+        mounts = [m for m in service["volumes"] if m["type"] not in ("volume", "tmpfs")]
+        assert all(m["source"].startswith(f"./{FILES_DIR}/") for m in mounts)
         assert all(service[key] in FREE[key] for key in service.keys() & POWERS.keys())
         assert not {"build", "provider", "extends", "container_name", "env_file"} & set(service)
     for text in strings(document):

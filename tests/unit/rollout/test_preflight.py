@@ -85,7 +85,7 @@ def test_another_protocol(here):
 BIND = 'volumes: ["/srv/data:/data:ro"]\n'
 
 
-def test_a_power_that_was_taken_away(here):
+def test_a_power_that_was_taken_away(here: Site):
     """A rollback brings back nothing that the app may not do any more."""
     here.store.grant(APP, "host-bind=/srv", "root")
     assert run(here.deploy(BIND)).outcome == "live"
@@ -93,7 +93,8 @@ def test_a_power_that_was_taken_away(here):
     here.store.revoke(APP, "host-bind=/srv")
 
     async def back() -> Rollout:
-        return await here.finished(here.rollouts.rollback(APP, None, "ann"))
+        rollout = here.rollouts.rollback(APP, None, "ann")
+        return await here.finished(rollout)
 
     ended = run(back())
     error = here.error(ended)

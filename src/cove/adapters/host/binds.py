@@ -1,4 +1,6 @@
-"""What paths of the host really are, once symbolic links are followed. Imported by the agent.
+"""What paths of the host really are, once symbolic links are followed.
+
+Imported inside `cove.adapters.host` only.
 
 An app file's paths are compared with grants as written. What lies in a granted folder the app
 itself may write, links included, so that the same is asked of real paths before anything is

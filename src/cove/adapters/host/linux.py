@@ -7,7 +7,7 @@ PID and mount namespaces, with the rights of root for acts and for other users' 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -21,7 +21,9 @@ from cove.adapters.host.addresses import (
     introduce,
     run,
 )
+from cove.adapters.host.binds import real_powers_missing
 from cove.errors import PlatformError
+from cove.model.app import App
 from cove.ports import Listener
 
 _TABLES: Final = ("tcp", "tcp6")
@@ -113,9 +115,9 @@ class LinuxHost:
                 raise
         await forget(address, self._run)
 
-    def real_path(self, path: str) -> str:
-        """Where an absolute path leads once symbolic links are followed."""
-        return os.path.realpath(path)
+    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
+        """The powers that an app's paths of the host take, symbolic links followed, and lacks."""
+        return real_powers_missing(app, granted)
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody.

@@ -22,7 +22,7 @@ from cove.adapters.localca import files, trust
 from cove.adapters.localca.files import CertFacts
 from cove.errors import PlatformError
 from cove.model.app import LOCAL_SUFFIXES, is_local_domain
-from cove.model.names import DOMAIN, matches
+from cove.model.names import DOMAIN, WILDCARD, file_stem, matches
 
 _CHILD: Final = "cove.adapters.localca.issue"
 _TIMEOUT: Final = 60.0  # seconds; one call takes well under one
@@ -88,7 +88,8 @@ class LocalAuthority:
 
     def paths(self, domain: str) -> tuple[Path, Path]:
         """Where a domain's certificate and key lie, or will."""
-        return self._certs_dir / f"{domain}.crt", self._certs_dir / f"{domain}.key"
+        stem = file_stem(domain)
+        return self._certs_dir / f"{stem}.crt", self._certs_dir / f"{stem}.key"
 
     def due(self) -> tuple[str, ...]:
         """The domains whose certificate must be renewed: see `RENEW_BEFORE`, or not intact."""
@@ -104,7 +105,7 @@ class LocalAuthority:
         gone = tuple(d for d in files.names(self._certs_dir) if d not in keep)
         for domain in gone:
             for suffix in reversed(files.SUFFIXES):  # the facts first: the rest then counts as due
-                (self._certs_dir / f"{domain}{suffix}").unlink(missing_ok=True)
+                (self._certs_dir / f"{file_stem(domain)}{suffix}").unlink(missing_ok=True)
         return gone
 
     def _current(self, domain: str) -> bool:
@@ -155,7 +156,8 @@ async def _child(request: bytes) -> tuple[bytes, bytes]:
 
 
 def _refuse_foreign(domain: str) -> None:
-    valid = len(domain) <= _LONGEST and matches(DOMAIN, domain) and is_local_domain(domain)
+    named = matches(DOMAIN, domain) or matches(WILDCARD, domain)
+    valid = len(domain) <= _LONGEST and named and is_local_domain(domain)
     if not valid:
         suffixes = ", ".join(LOCAL_SUFFIXES)
         raise PlatformError(

@@ -19,6 +19,9 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cove.model import certificates as certificates_model
+from cove.model.names import domain_of, file_stem
+
 DEFAULT: Final = "_default"  # no domain starts with an underscore
 SUFFIXES: Final = (".crt", ".key", ".json")
 PRIVATE: Final = 0o600
@@ -29,15 +32,9 @@ RENEW_BEFORE: Final = 30 * DAY
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-class CertFacts(Struct, frozen=True, kw_only=True):
-    """A certificate. Times are seconds since the epoch; fingerprints are SHA-256, in hex."""
+class CertFacts(certificates_model.CertFacts, frozen=True, kw_only=True):
+    """A certificate of the local authority."""
 
-    domain: str
-    issuer: str
-    not_before: float
-    not_after: float
-    serial: str  # hex
-    fingerprint: str
     authority: str  # the issuing root's fingerprint; its own for a self-signed one
 
 
@@ -83,6 +80,7 @@ def read(path: Path) -> str:
 
 def facts(certs_dir: Path, name: str) -> CertFacts | None:
     """What is known of a certificate; None unless all its files are there and belong together."""
+    name = file_stem(name)
     if not read(certs_dir / f"{name}.key"):
         return None
     try:
@@ -106,7 +104,7 @@ def names(certs_dir: Path) -> list[str]:
     """The domains that have any file here, sorted."""
     found = (p.name for p in certs_dir.iterdir()) if certs_dir.is_dir() else iter(())
     stems = {name.removesuffix(s) for name in found for s in SUFFIXES if name.endswith(s)}
-    return sorted(stem for stem in stems if not stem.startswith((".", "_")))
+    return sorted(map(domain_of, (s for s in stems if s != DEFAULT and not s.startswith("."))))
 
 
 def replace(path: Path, content: bytes, mode: int) -> None:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cove.adapters.localca import files, x509
+from cove.model.names import file_stem
 
 _OWN: Final = 0o700
 
@@ -52,7 +53,7 @@ def _leaves(request: files.Request, directory: Path, certs_dir: Path) -> Iterato
     for domain in dict.fromkeys(request.domains):
         if files.is_current(files.facts(certs_dir, domain), root.fingerprint, request.now):
             continue
-        key = _load_key(certs_dir / f"{domain}.key") or x509.new_key()
+        key = _load_key(certs_dir / f"{file_stem(domain)}.key") or x509.new_key()
         pem = x509.leaf(domain, key, root, request.now)
         _save(certs_dir, domain, key, pem + root.pem, x509.facts(domain, pem, root.fingerprint))
         yield domain
@@ -84,6 +85,7 @@ def _root(directory: Path, host: str, now: float) -> x509.Root:
 
 
 def _save(certs_dir: Path, name: str, key: x509.Key, chain: bytes, facts: files.CertFacts) -> None:
+    name = file_stem(name)
     # A renewal keeps its key, and a new key comes before its certificate: whoever reads the pair
     # meanwhile finds two halves that match. The facts come last, and only then does it count.
     files.replace(certs_dir / f"{name}.key", x509.key_pem(key), files.PRIVATE)

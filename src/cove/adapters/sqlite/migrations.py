@@ -128,7 +128,31 @@ CREATE TABLE happenings (
 CREATE INDEX happenings_by_app ON happenings (app, seq);
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST, _GRANTS, _NETWORKS, _HAPPENINGS)
+_CERTIFICATES = """
+CREATE TABLE settings (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL,
+    secret BLOB
+) WITHOUT ROWID;
+
+CREATE TABLE cert_progress (
+    domain TEXT NOT NULL PRIMARY KEY,
+    obstacle TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    next_try REAL NOT NULL,
+    last_try REAL NOT NULL,
+    error TEXT NOT NULL,
+    hint TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    _FIRST,
+    _GRANTS,
+    _NETWORKS,
+    _HAPPENINGS,
+    _CERTIFICATES,
+)
 
 
 def migrate(connection: sqlite3.Connection, scripts: tuple[str, ...] = MIGRATIONS) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cove.adapters.sqlite.addresses import parse_pool
 from cove.adapters.sqlite.apps import AppRecords
+from cove.adapters.sqlite.certificates import CertificateRecords
 from cove.adapters.sqlite.cipher import Cipher
 from cove.adapters.sqlite.connection import Database
 from cove.adapters.sqlite.events import EventRecords
@@ -25,7 +26,14 @@ DEFAULT_POOL = "10.201.0.0/16"  # room for 1,024 apps, far from the ranges Docke
 
 
 class SqliteStore(
-    AppRecords, ReleaseRecords, RolloutRecords, EventRecords, GrantRecords, HappeningRecords, Store
+    AppRecords,
+    ReleaseRecords,
+    RolloutRecords,
+    EventRecords,
+    GrantRecords,
+    HappeningRecords,
+    CertificateRecords,
+    Store,
 ):
     """The store in one SQLite file, readable by its owner alone; ":memory:" keeps nothing.
 

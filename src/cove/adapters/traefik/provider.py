@@ -1,5 +1,7 @@
 """Traefik's file provider, used so that one app can never spoil another's routes.
 
+`TraefikProxy` fulfils `cove.ports.Proxy` and `cove.ports.ProxyCertificates`.
+
 One file per app, staged on the same file system and renamed into the watched directory: an
 in-place write lost a route for two seconds when it was tried. Imported by the agent only.
 """
@@ -9,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from cove.adapters.traefik.api import TraefikApi
 from cove.errors import PlatformError
 from cove.ports import ProxyRoutes
+from cove.render.proxy import certificates_document, challenges_document
 
 _FIRST_POLL = 0.01  # seconds; a rename is live after 65 ms in the median
 _LONGEST_POLL = 0.1
@@ -24,11 +28,14 @@ _LIMIT = 15.0
 class TraefikProxy:
     """Fulfils `cove.ports.Proxy`."""
 
-    def __init__(self, folder: Path, api: TraefikApi, limit: float = _LIMIT) -> None:
+    def __init__(
+        self, folder: Path, api: TraefikApi, limit: float = _LIMIT, challenges: int = 0
+    ) -> None:
         self._dynamic = folder / "dynamic"
         self._staging = folder / "staging"
         self._api = api
         self._limit = limit
+        self._challenges = challenges  # cove's own port for TLS-ALPN
         self.expected: dict[str, ProxyRoutes] = {}  # by app, for the watchdog
         self._written: dict[Path, bytes] = {}  # what the watched directory shall hold
 
@@ -69,12 +76,32 @@ class TraefikProxy:
         """The file every app's routes rely on; whether the directory had to be made for it."""
         anew = not self.watched
         self._dynamic.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path, data = self._dynamic / "_base.yml", _encoded(document)
-        if _content(path) == data:
-            self._written[path] = data  # needs no room on a full disk
-        else:
-            self._put(path, data)
+        self._write_shared("_base", document)
         return anew
+
+    def certify(self, stems: Sequence[str]) -> None:
+        """The pairs the proxy serves; written even when unchanged, so that it reads them again.
+
+        Raises PlatformError (`data-dir`).
+        """
+        self._write_shared("_certs", certificates_document(stems), always=True)
+
+    def lead_challenges(self, domains: Sequence[str]) -> None:
+        """The names whose TLS-ALPN handshakes lead to cove itself.
+
+        Raises PlatformError (`data-dir`).
+        """
+        self._write_shared("_challenges", challenges_document(domains, self._challenges))
+
+    def _write_shared(self, name: str, document: dict[str, Any], *, always: bool = False) -> None:
+        """A file of cove's own; an unchanged one needs no room on a full disk."""
+        path, data = self._path(name), _encoded(document)
+        if not document:
+            self._drop(path)
+        elif always or _content(path) != data:
+            self._put(path, data)
+        else:
+            self._written[path] = data
 
     def mend(self) -> list[str]:
         """Writes again each of cove's files that somebody changed or deleted; returns their names.

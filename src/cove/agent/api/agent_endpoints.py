@@ -1,4 +1,4 @@
-"""The agent about itself: version, certificates, its own end. Imported inside `cove.agent.api`."""
+"""The agent about itself: version, its own end. Imported inside `cove.agent.api`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from aiohttp import web
 from msgspec import Struct
 
 from cove import __version__
-from cove.agent import status
 from cove.agent.api.answers import answer
 from cove.agent.api.endpoint import endpoint, read_body
 from cove.agent.platform import Parts
 from cove.errors import PlatformError
-from cove.model.views import AuthorityView, CertView, VersionView
+from cove.model.views import VersionView
 
 
 class ShutdownRequest(Struct, forbid_unknown_fields=True):
@@ -26,7 +25,7 @@ class ShutdownRequest(Struct, forbid_unknown_fields=True):
 
 
 class AgentEndpoints:
-    """What can be asked before the agent is ready, and certificates."""
+    """What can be asked before the agent is ready."""
 
     def __init__(
         self,
@@ -63,15 +62,6 @@ class AgentEndpoints:
             ready=self._ready(),
         )
         return answer(view)
-
-    @endpoint("GET", "/v1/certs", {"certs": list[CertView], "ca": AuthorityView})
-    async def certs(self, _: web.Request) -> web.StreamResponse:
-        """Certificates, and cove's own authority."""
-        authority = self._parts.authority
-        view = AuthorityView(
-            pem=authority.root_pem(), path=str(authority.root_path), trusted=authority.trusted()
-        )
-        return answer({"certs": status.cert_views(self._parts), "ca": view})
 
     @endpoint("POST", "/v1/shutdown", body=ShutdownRequest)
     async def shutdown(self, request: web.Request) -> web.StreamResponse:

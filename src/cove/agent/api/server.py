@@ -10,6 +10,7 @@ from aiohttp import web
 from cove.agent.api.agent_endpoints import AgentEndpoints, ShutdownRequest
 from cove.agent.api.answers import Handler, answer, errors
 from cove.agent.api.app_endpoints import AppEndpoints
+from cove.agent.api.cert_endpoints import CertEndpoints
 from cove.agent.api.endpoint import Endpoint, endpoint, endpoints_of
 from cove.agent.api.event_endpoints import EventEndpoints
 from cove.agent.api.exec_endpoints import ExecEndpoints
@@ -36,6 +37,7 @@ class Api:
             GrantEndpoints(parts),
             ExecEndpoints(parts),
             EventEndpoints(parts),
+            CertEndpoints(parts),
             self,
         )
 

@@ -8,18 +8,24 @@ from typing import Any
 import click
 
 from cove.cli.client import Client
+from cove.cli.commands.certs_settings import acme, dns, renew
 from cove.cli.options import Settings, shared
 from cove.cli.output import Output
+from cove.cli.text import took
 from cove.errors import PlatformError
 
-_WARN_DAYS = 21  # renewals come about 30 days before the end; later than this, one has failed
+_COLOURS = {"expired": "red", "waiting": "red", "missing": "red"}
 
 
 @click.group(invoke_without_command=True)
 @shared
 @click.pass_context
 def command(context: click.Context, settings: Settings) -> None:
-    """List the certificates. `trust` makes this machine accept cove's own; `ca` prints it."""
+    """List the certificates, and say what keeps one from coming.
+
+    Public names have theirs from Let's Encrypt, or from who `acme` says. Names under .localhost,
+    .test and .internal have one of cove's own authority: `ca` prints it, `trust` accepts it.
+    """
     if context.invoked_subcommand is None:
         _list(settings)
 
@@ -88,10 +94,12 @@ def _list(settings: Settings) -> None:
         return
     certificates, authority = answer.get("certs", []), answer.get("ca") or {}
     if certificates:
-        headers = ("DOMAIN", "APP", "STATE", "ISSUER", "ENDS")
+        headers = ("DOMAIN", "APP", "STATE", "ISSUER", "LEFT")
         out.table(headers, [_row(out, certificate) for certificate in certificates])
     else:
         out.line("no certificates yet")
+    for certificate in certificates:
+        _explain(out, certificate)
     if authority.get("pem") and not authority.get("trusted"):
         out.note(f"this machine does not trust cove's authority: {settings.command('certs trust')}")
 
@@ -99,11 +107,27 @@ def _list(settings: Settings) -> None:
 def _row(out: Output, certificate: dict[str, Any]) -> list[tuple[str, str]]:
     state = str(certificate.get("state", ""))
     days = int((float(certificate.get("not_after") or 0) - time.time()) // 86400)
-    late = bool(certificate.get("not_after")) and days < _WARN_DAYS
+    late = state in {"expiring", "renewal-failed"}
     return [
         (certificate["domain"], "bold"),
         (str(certificate.get("app") or "-"), ""),
-        (out.foreign(state), "red" if state in {"failed", "expired"} else ""),
+        (out.foreign(state), "" if state == "valid" else _COLOURS.get(state, "yellow")),
         (out.foreign(str(certificate.get("issuer") or "-")), ""),
-        (f"in {days} days" if certificate.get("not_after") else "-", "yellow" if late else ""),
+        (f"{days} days" if certificate.get("not_after") else "-", "yellow" if late else ""),
     ]
+
+
+def _explain(out: Output, certificate: dict[str, Any]) -> None:
+    """Why a certificate is not there, when it is tried again, and what would help."""
+    if not certificate.get("error"):
+        return
+    wait = float(certificate.get("next_try") or 0) - time.time()
+    again = f" (next try in {took(wait)})" if wait > 0 else ""
+    out.line()
+    out.line(out.foreign(f"{certificate['domain']}: {certificate['error']}{again}"))
+    if certificate.get("hint"):
+        out.line(out.foreign(f"{out.out.symbol('hint')} {certificate['hint']}"))
+
+
+for _one in (acme, dns, renew):
+    command.add_command(_one)
