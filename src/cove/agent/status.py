@@ -11,7 +11,7 @@ from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
 from cove.errors import NotFound
 from cove.model.certificates import Served
-from cove.model.release import Release, companion_names
+from cove.model.release import Image, Release, companion_names
 from cove.model.views import (
     AppState,
     AppStatus,
@@ -204,11 +204,18 @@ def _problem(state: AppState, replicas: tuple[ReplicaView, ...]) -> str:
 
 
 def _image(release: Release) -> str:
-    return ", ".join(image.reference for image in release.images.values())
+    return ", ".join(dict.fromkeys(image.reference for image in _images(release)))
 
 
 def _digest(release: Release) -> str:
-    return ", ".join(image.digest or image.id for image in release.images.values())
+    return ", ".join(dict.fromkeys(image.digest or image.id for image in _images(release)))
+
+
+def _images(release: Release) -> list[Image]:
+    """The released services' images first: they are what an app is known by."""
+    first = {service.name for service in release.spec.released()}
+    names = sorted(release.images, key=lambda name: name not in first)
+    return [release.images[name] for name in names]
 
 
 def _volumes(parts: Parts, release: Release) -> list[str]:

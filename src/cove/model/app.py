@@ -236,6 +236,8 @@ class App(Struct, frozen=True, kw_only=True):
 
     def attachments(self, service: Service) -> tuple[Attachment, ...]:
         """The networks of the app that a service is in, as its file has it."""
+        if "network_mode" in service.options:
+            return ()
         return service.networks or (Attachment(network=DEFAULT_NETWORK),)
 
     def own_networks(self) -> dict[str, bool]:

@@ -43,7 +43,9 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
 
 
 def _named(network: str) -> str:
-    return "" if network == DEFAULT_NETWORK else f" {network}"
+    if network == DEFAULT_NETWORK:
+        return ""
+    return f" beside {network[1:]}" if network.startswith("_") else f" {network}"
 
 
 def _listed(releases: tuple[int, ...]) -> str:

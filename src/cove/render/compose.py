@@ -55,7 +55,7 @@ def compose_document(
         document = _companion(release, service, naming)
         services |= dict.fromkeys(companion_names(service), document)
     specs = [release.spec for release in (*releases, *companions.values())]
-    used = sorted({key for service in services.values() for key in service["networks"]})
+    used = sorted({key for s in services.values() for key in s.get("networks", ())})
     document = {
         "name": naming.project(app),
         "services": services,
@@ -170,7 +170,8 @@ def _companion_base(spec: App, service: Service, image: Image, naming: Naming) -
         if sibling_network(attachment.network) in siblings:
             networks[sibling_network(attachment.network)] = {}
     labels = {**document["labels"], **_labels(spec.name, service, naming)}
-    return {**document, "networks": networks, "labels": labels}
+    # Compose takes networks or a network mode, never both.
+    return {**document, "labels": labels, **({"networks": networks} if networks else {})}
 
 
 def _aliases(service: Service, attachment: Attachment) -> tuple[str, ...]:

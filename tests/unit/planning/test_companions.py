@@ -174,7 +174,7 @@ def test_networks_are_made_once():
     assert spec.own_networks() == {"default": False, "_default": True}
     assert [s for s in planned(spec, None) if "network" in s] == [
         "create the network 10.201.0.0/26",
-        "create the network _default of its own",
+        "create the network beside default of its own",
     ]
     known = frozenset({"default", "_default"})
     assert not [s for s in planned(spec, shop(), networks=known) if "network" in s]

@@ -174,3 +174,13 @@ def test_what_the_file_may_choose():
     found = service(options={"restart": "no", "logging": {"driver": "none"}}, stop_grace=1.5)
     assert (found["restart"], found["logging"]) == ("no", {"driver": "none"})
     assert found["stop_grace_period"] == "1.5s"
+
+
+def test_a_companion_without_a_network_is_in_none():
+    """Compose takes a network mode or networks, never both."""
+    job = web(name="job", options={"network_mode": "none"})
+    live = release(spec=app(web(), job))
+    found = compose_document("shop", [live], {"job": live}, NAMING)["services"]
+    assert "networks" not in found["job"]
+    assert found["job"]["network_mode"] == "none"
+    assert list(found["web-r1"]["networks"]) == ["default"]
