@@ -120,9 +120,7 @@ def app_files() -> list[tuple[str, str]]:
     ]
 
 
-GRANTS = frozenset(
-    {"host-bind=/srv", "docker-socket", "cap=ALL", "network-mode=host"}
-)
+GRANTS = frozenset({"host-bind=/srv", "docker-socket", "cap=ALL", "network-mode=host"})
 
 
 def parse(block: str, granted: frozenset[str] = GRANTS) -> None:
