@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cove.appfile import Server, load, references
+from cove.appfile import Server, load, reference_compose, references
 from cove.appfile.keys import COMPOSE, COMPOSE_SERVICE, REFUSED, X_COVE
+from cove.appfile.reference import KEYS
 from cove.errors import InvalidFile
 from cove.model import names
 from cove.model.app import App, in_order
@@ -75,16 +76,44 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(PARTS, inner, max_size=3),
     max_leaves=6,
 )
-OWN = st.dictionaries(st.sampled_from(sorted(X_COVE)), VALUES, max_size=3)
+EXAMPLES = {
+    key: yaml.load(entry.example, Loader=yaml.BaseLoader).get(key, "none")  # noqa: S506 - text stays text
+    for key, entry in {**KEYS, **reference_compose.X_COVE.keys}.items()
+}
+MEANT: dict[str, st.SearchStrategy[Any]] = {
+    "depends_on": st.lists(st.sampled_from(["a", "b", "c"]), max_size=2),
+    "networks": st.just(["default"]),
+    "configs": st.just([]),
+    "secrets": st.just([]),
+    "volumes": st.just(["./x:/x:ro"]),
+    "profiles": st.just([]),
+}
+
+
+def value_of(key: str) -> st.SearchStrategy[Any]:
+    """Mostly what the key may have."""
+    usual = MEANT.get(key, st.just(EXAMPLES.get(key, "1")))
+    return st.integers(0, 9).flatmap(lambda number: usual if number else VALUES)
+
+
+def keyed(known: set[str], most: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Some keys with a value each."""
+    pairs = [st.tuples(st.just(key), value_of(key)) for key in sorted(known)]
+    return st.lists(st.one_of(pairs), max_size=most).map(dict)
+
+
 SERVICES = st.dictionaries(
-    st.sampled_from(["a", "b", "c", "a-2", "a-r1", "A"]),
-    st.dictionaries(
-        st.sampled_from(sorted({*COMPOSE_SERVICE, *REFUSED} - {"x-cove"})), VALUES, max_size=5
-    ).flatmap(lambda keys: OWN.map(lambda own: {"image": "x", **keys, "x-cove": own}))
-    | VALUES,
+    st.sampled_from(["a", "b", "c", "d_e"] * 3 + ["a-2", "a-r1", "A"]),
+    st.tuples(keyed({*COMPOSE_SERVICE} - {"x-cove"}, 4), keyed({*X_COVE}, 2)).map(
+        lambda both: {"image": "x", **both[0], "x-cove": both[1]}
+    )
+    | keyed({*COMPOSE_SERVICE, *REFUSED}, 3),
+    min_size=1,
     max_size=4,
 )
-FILES = st.dictionaries(st.sampled_from(sorted({*COMPOSE, "image", "env"})), VALUES, max_size=3)
+FILES: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.dictionaries(
+    st.sampled_from(sorted({*COMPOSE, "image", "env"})), VALUES, max_size=3
+)
 
 
 def load_or_refuse(text: str, granted: frozenset[str]) -> App | InvalidFile:
