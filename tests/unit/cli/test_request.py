@@ -38,6 +38,7 @@ def test_a_file_is_sent_with_its_origin(folder: Path) -> None:
         "text": "image: shop:1\n",
         "origin": f"desk:{path}",
         "env_files": {},
+        "files": {},
         "variables": {},
         "by": "ann@desk",
     }

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from cove.errors import InvalidFile, Refused
 from cove.model import names
 from cove.model.app import App, Health, Mount
-from cove.planning.resolve import carry_volumes, check_certificates, resolve, volume_name
+from cove.planning.resolve import carry_volumes, resolve, volume_name
 
 from support.releases import DATA, app, image, route, web
 
@@ -111,12 +111,3 @@ def test_what_may_change(mounts):
 def test_a_new_service_has_no_past():
     """A service that was not there cannot hide anything."""
     carry_volumes(app(web(name="other", mounts=(DATA,))), moved(DATA))
-
-
-def test_public_names_need_another_authority():
-    """cove's own authority never signs for a public name, redirects included."""
-    for bad in (route(domain="shop.example.com"), route(redirect_from=("www.example.com",))):
-        with pytest.raises(Refused) as caught:
-            check_certificates(app(routes=(bad,)))
-        assert caught.value.specific_code == "tls-public"
-    check_certificates(app(routes=(route(domain="shop.example.com", tls="off"), route())))
