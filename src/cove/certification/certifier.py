@@ -15,9 +15,10 @@ from functools import partial
 from msgspec.structs import replace
 
 from cove.certification import own, wanted
+from cove.certification.announcing import Announcer
 from cove.certification.attempt import Attempt
 from cove.certification.parts import CertParts
-from cove.certification.policy import authority_pause, gate_pause, renewal_at
+from cove.certification.policy import authority_pause, gate_pause, renewal_at, unfit
 from cove.certification.wanted import Wanted
 from cove.errors import CoveError, NotFound, Refused
 from cove.model.app import App
@@ -28,14 +29,16 @@ from cove.model.certificates import (
     CertSource,
     Obstacle,
     Outcome,
+    Pair,
     Served,
 )
-from cove.model.names import file_stem, is_wildcard
+from cove.model.names import is_wildcard
 from cove.model.release import Release
 
 _log = logging.getLogger(__name__)
 _LONGEST_SLEEP = 300.0  # seconds; bounds what a changed clock can do
 _POLL = 0.1
+_IN_FILES: tuple[CertSource, ...] = ("acme", "own")
 _ORDERS = 2  # children that speak to an authority at once; each takes some 60 MB for seconds
 
 
@@ -54,8 +57,7 @@ class Certification:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(_ORDERS)
         self._wake = asyncio.Event()
-        self._listed: tuple[tuple[str, str], ...] | None = None
-        self._led: tuple[str, ...] | None = None
+        self._announcer = Announcer(parts)
 
     # --- what rollouts ask for
 
@@ -116,7 +118,7 @@ class Certification:
             self._wake.clear()
             try:
                 self._start_due()
-                self._lead()
+                self._announcer.lead(self._led())
             except (CoveError, OSError) as error:
                 _log.warning("certificates: %s", error)
             await self._sleep()
@@ -124,7 +126,7 @@ class Certification:
     def refresh(self) -> None:
         """Looks again at what is wanted and what lies ready, and tells the proxy."""
         self._look()
-        self._publish()
+        self._announcer.publish()
         self._wake.set()
 
     def _look(self) -> None:
@@ -139,7 +141,7 @@ class Certification:
         due = self.parts.local.due()
         if due:
             await self.parts.local.ensure(due)
-            self._listed = None
+            self._announcer.publish(again=True)
         self.refresh()
         if not self._rolling():
             self._prune()
@@ -238,15 +240,28 @@ class Certification:
             if outcome.pair is None:
                 self._refused(domain, outcome)
                 return
-            self.parts.files.save("acme", outcome.pair)
-            self._forget(domain)
-            self._publish()
-            _log.info("%s has a certificate of %s", domain, outcome.pair.facts.issuer)
-            await attempt.confirm(outcome.pair.facts, self._republish)
-            self._facts[domain] = outcome.pair.facts
+            await self._take(domain, outcome.pair, attempt)
         except (CoveError, OSError) as error:
-            _log.warning("certificate for %s: %s", domain, error)
             self._refused(domain, Outcome(error=str(error)))
+        except Exception as bug:  # noqa: BLE001 - the last resort: a bug in one try is one refusal
+            _log.exception("certificate for %s", domain)
+            self._refused(domain, Outcome(error=f"a bug in cove: {type(bug).__name__}"))
+
+    async def _take(self, domain: str, pair: Pair, attempt: Attempt) -> None:
+        """Puts a new pair in its place, if it is what was asked for."""
+        problem = unfit(pair.facts, domain, self._now())
+        if not problem:
+            self.parts.files.save("acme", pair)
+            intact = self.parts.files.facts("acme", domain) == pair.facts
+            problem = "" if intact else "the authority's certificate is not for our key"
+        if problem:
+            self._refused(domain, Outcome(error=problem))
+            return
+        self._forget(domain)
+        self._announcer.publish()
+        _log.info("%s has a certificate of %s", domain, pair.facts.issuer)
+        await attempt.confirm(pair.facts, lambda: self._announcer.publish(again=True))
+        self._facts[domain] = pair.facts
 
     def _pending(self, domain: str, problem: str) -> None:
         tries = self._gate_tries.get(domain, 0) + 1
@@ -293,34 +308,13 @@ class Certification:
         if self._progress.pop(domain, None) is not None:
             self.parts.store.forget_cert_progress(domain)
 
-    # --- what the proxy is told
+    # --- what is true
 
-    def _publish(self) -> None:
-        """Lists the pairs that lie ready, where that or one of them has changed."""
-        stems = [(file_stem(f.domain), f.fingerprint) for f in self.parts.local.listing()]
-        obtained: tuple[CertSource, ...] = ("acme", "own")
-        for source in obtained:
-            stems += [
-                (self.parts.files.stem(source, facts), facts.fingerprint)
-                for facts in self.parts.files.listing(source)
-            ]
-        listed = tuple(sorted(stems))
-        if listed != self._listed:
-            self.parts.proxy.certify([stem for stem, _ in listed])
-            self._listed = listed
-
-    def _republish(self) -> None:
-        self._listed = None
-        self._publish()
-
-    def _lead(self) -> None:
+    def _led(self) -> list[str]:
         """TLS-ALPN handshakes come to cove only for the names that are being obtained."""
-        led: tuple[str, ...] = ()
-        if self.settings.challenge == "tls":
-            led = tuple(sorted(d for d in self._of("acme") if self._opens(d)))
-        if led != self._led:
-            self.parts.proxy.lead_challenges(led)
-            self._led = led
+        if self.settings.challenge != "tls":
+            return []
+        return [domain for domain in self._of("acme") if self._opens(domain)]
 
     def _opens(self, domain: str) -> bool:
         if is_wildcard(domain):
@@ -330,13 +324,10 @@ class Certification:
         return unmet or domain in self._running
 
     def _prune(self) -> None:
-        kept = self._of("local")
-        self.parts.local.prune(kept)
-        for source in ("acme", "own"):
+        self.parts.local.prune(self._of("local"))
+        for source in _IN_FILES:
             self.parts.files.tidy(source, self._of(source))
-        self._publish()
-
-    # --- what is true
+        self._announcer.publish()
 
     def _releases(self) -> Iterable[Release]:
         store = self.parts.store

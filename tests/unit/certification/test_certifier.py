@@ -295,3 +295,35 @@ def test_a_failing_disk_does_not_end_the_loop(place, monkeypatch):
     monkeypatch.undo()
     go(place.during(400))
     assert place.state(SHOP) == "none"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        facts("other.example.com"),
+        facts(SHOP, begun=now() - LIFE),
+        facts(SHOP, begun=now() + DAY, life=-1.0),
+    ],
+    ids=["other name", "ended", "nonsense"],
+)
+def test_a_certificate_that_was_not_ordered_is_a_refusal(place, made):
+    """Whatever an authority hands out, nothing makes a circle of orders."""
+    place.authority.made = made
+    place.live(spec())
+    go(place.during(HOUR / 2))
+    assert place.state(SHOP) == "waiting"
+    assert place.authority.count(SHOP) == 3
+    assert place.files.saved == {}
+
+
+def test_a_bug_in_one_try_is_one_refusal(place, monkeypatch):
+    """The loop goes on, and waits as after any refusal."""
+
+    def broken(_: Order) -> Outcome:
+        raise ZeroDivisionError
+
+    place.authority.answer = broken
+    place.live(spec())
+    go(place.during(60))
+    assert place.state(SHOP) == "waiting"
+    assert place.authority.count(SHOP) == 1
