@@ -10,7 +10,7 @@ import click
 import pytest
 from script.lib import reference, reference_errors
 
-from cove.appfile import cove_keys, keys, load, references, routes
+from cove.appfile import certificate_files, cove_keys, keys, load, references, routes
 from cove.appfile.reference import HEALTH, KEYS, ROLLOUT, ROUTES
 from cove.cli.main import COMMANDS, group
 from cove.errors import CoveError, InvalidFile
@@ -95,7 +95,8 @@ def complaint(words: list[str]) -> str:
 
 def options(command: click.Command, context: click.Context) -> set[str]:
     """The options a command knows, in every spelling."""
-    return {name for parameter in command.get_params(context) for name in parameter.opts}
+    parameters = command.get_params(context)
+    return {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
 
 
 def app_files() -> list[tuple[str, str]]:
@@ -109,7 +110,7 @@ def app_files() -> list[tuple[str, str]]:
 
 
 def parse(block: str) -> None:
-    """Reads an app file with every variable and env file that it names present."""
+    """Reads an app file with every variable and file that it names present."""
     wanted = references(block)
     try:
         load(
@@ -117,6 +118,7 @@ def parse(block: str) -> None:
             name="shop.yml",
             env_files=dict.fromkeys(wanted.env_files, "A=1\n"),
             variables=dict.fromkeys(wanted.variables, "x"),
+            files=dict.fromkeys(certificate_files(block), "-----BEGIN CERTIFICATE-----\n"),
         )
     except InvalidFile as error:
         pytest.fail("\n".join((str(error), *error.problems)))

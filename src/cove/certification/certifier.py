@@ -132,7 +132,13 @@ class Certification:
     def _look(self) -> None:
         self._wanted = wanted.of_releases(self._releases())
         public = self._of("acme")
-        self._facts = {domain: self.parts.files.facts("acme", domain) for domain in public}
+        # What is just coming counts once the proxy has shown it.
+        self._facts = {
+            domain: self._facts.get(domain)
+            if domain in self._running
+            else self.parts.files.facts("acme", domain)
+            for domain in public
+        }
         for domain in self._progress.keys() - public:
             self._forget(domain)
 

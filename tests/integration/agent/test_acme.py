@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -272,3 +273,39 @@ def test_an_external_account_is_bound(agent, images, tmp_path):
     finally:
         agent.act("bound", "remove").expect("done")
         pebble.stop()
+
+
+def test_an_agent_that_is_killed_takes_its_order_along_and_its_successor_orders_again(
+    agent, images, tmp_path
+):
+    """No child outlives its agent; the name is certified all the same."""
+    pebble = Pebble(tmp_path / "slow", agent.http_port, agent.https_port, slow=True)
+    try:
+        use(agent, pebble.start())
+        agent.begin(app_file("cut", images.hello, domain="cut.example.com"))
+        until(lambda: agent.app("cut")["release"] == 1, "the release is live", LONG)
+        until(lambda: pebble.validated("cut.example.com"), "the order is under way", LONG)
+        found = until(lambda: children(agent), "the child that speaks to the authority")
+        agent.kill9()
+        until(lambda: not any(map(speaks, found)), "no child is left")
+        agent.start()
+        await_state(agent, "cut.example.com", "valid")
+        assert agent.app("cut")["state"] == "running"
+    finally:
+        agent.act("cut", "remove").expect("done")
+        pebble.stop()
+
+
+def children(agent: Agent) -> list[Path]:
+    """The agent's processes that speak to an authority."""
+    assert agent.process
+    listed = Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text()
+    return [path for pid in listed.split() if speaks(path := Path("/proc") / pid)]
+
+
+def speaks(process: Path) -> bool:
+    """Whether a process speaks to an authority, and has not ended."""
+    try:
+        return b"cove.adapters.acme.child" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False

@@ -20,11 +20,10 @@ from cove.model.certificates import AcmeSettings, Order
 ORDER = Order(domain="shop.example.com", settings=AcmeSettings())
 
 
-def problem(code: str, **given: Any) -> Exception:
+def problem(code: str, **given: Any) -> messages.Error:
     """What an authority says no with."""
-    found: Exception = messages.Error.from_json(
-        {"type": f"urn:ietf:params:acme:error:{code}", **given}
-    )
+    kind = f"urn:ietf:params:acme:error:{code}"
+    found: messages.Error = messages.Error.from_json({"type": kind, **given})
     return found
 
 
