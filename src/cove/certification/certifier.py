@@ -55,6 +55,7 @@ class Certification:
         self._gate_tries: dict[str, int] = {}
         self._forced: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._proving: set[str] = set()  # not yet past the authority's questions
         self._slots = asyncio.Semaphore(_ORDERS)
         self._wake = asyncio.Event()
         self._announcer = Announcer(parts)
@@ -207,6 +208,7 @@ class Certification:
             self._forced.discard(domain)
             task = asyncio.create_task(self._try(domain), name=f"certify-{domain}")
             self._running[domain] = task
+            self._proving.add(domain)
             task.add_done_callback(partial(self._ended, domain))
 
     def _due(self) -> list[str]:
@@ -215,6 +217,7 @@ class Certification:
 
     def _ended(self, domain: str, _: asyncio.Task[None]) -> None:
         self._running.pop(domain, None)
+        self._proving.discard(domain)
         self._wake.set()
 
     def _due_at(self, domain: str) -> float:
@@ -243,6 +246,8 @@ class Certification:
                 self._pending(domain, problem)
                 return
             outcome = await attempt.order(domain)
+            self._proving.discard(domain)
+            self._announcer.lead(self._led())
             if outcome.pair is None:
                 self._refused(domain, outcome)
                 return
@@ -327,7 +332,7 @@ class Certification:
             return False
         progress = self._progress.get(domain)
         unmet = progress is not None and progress.obstacle == "pending"
-        return unmet or domain in self._running
+        return unmet or domain in self._proving
 
     def _prune(self) -> None:
         self.parts.local.prune(self._of("local"))
