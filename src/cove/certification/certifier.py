@@ -21,7 +21,7 @@ from cove.certification.parts import CertParts
 from cove.certification.policy import authority_pause, gate_pause, renewal_at, unfit
 from cove.certification.wanted import Wanted
 from cove.errors import CoveError, NotFound, Refused
-from cove.model.app import App
+from cove.model.app import LOCAL_SUFFIXES, App, is_local_domain
 from cove.model.certificates import (
     AcmeSettings,
     CertFacts,
@@ -59,18 +59,27 @@ class Certification:
         self._slots = asyncio.Semaphore(_ORDERS)
         self._wake = asyncio.Event()
         self._announcer = Announcer(parts)
+        self._looked = False
 
     # --- what rollouts ask for
 
     async def check(self, spec: App) -> tuple[str, ...]:
         """Raises InvalidFile or Refused for certificates that cannot be; notes what is odd."""
         for domain, source in wanted.of_app(spec).items():
+            if source == "local" and not is_local_domain(domain):
+                suffixes = ", ".join(LOCAL_SUFFIXES)
+                raise Refused(
+                    f"{domain} cannot have a certificate of cove's own authority, whose names end "
+                    f"in {suffixes}",
+                    code="local-ca-name",
+                    hint="write `tls: auto`",
+                )
             if is_wildcard(domain) and source == "acme" and self.settings.dns is None:
                 raise Refused(
                     f"{domain} needs a certificate for a wildcard, which an authority gives only "
                     "to who can write into the DNS",
                     code="wildcard-dns",
-                    hint="cove certs dns digitalocean --token-file FILE, or rfc2136; "
+                    hint="cove certs dns digitalocean --secret-file FILE, or rfc2136; "
                     "or give a certificate of your own: tls: {cert, key}",
                 )
         return await own.check(spec, self.parts.files)
@@ -114,10 +123,11 @@ class Certification:
 
     async def run(self) -> None:
         """Obtains and renews until cancelled; no failure ends it."""
-        self.refresh()
         while True:
             self._wake.clear()
             try:
+                if not self._looked:
+                    self.refresh()
                 self._start_due()
                 self._announcer.lead(self._led())
             except (CoveError, OSError) as error:
@@ -131,6 +141,7 @@ class Certification:
         self._wake.set()
 
     def _look(self) -> None:
+        self._looked = True
         self._wanted = wanted.of_releases(self._releases())
         public = self._of("acme")
         # What is just coming counts once the proxy has shown it.
@@ -186,7 +197,7 @@ class Certification:
                 source=one.source,
                 facts=known[one.source].get(one.domain),
                 progress=self._progress.get(one.domain),
-                busy=one.domain in self._running,
+                busy=self._ordering(one.domain),
             )
             for one in self._wanted.values()
         ]
@@ -245,6 +256,7 @@ class Certification:
             if problem:
                 self._pending(domain, problem)
                 return
+            self._met(domain)
             outcome = await attempt.order(domain)
             self._proving.discard(domain)
             self._announcer.lead(self._led())
@@ -273,6 +285,14 @@ class Certification:
         _log.info("%s has a certificate of %s", domain, pair.facts.issuer)
         await attempt.confirm(pair.facts, lambda: self._announcer.publish(again=True))
         self._facts[domain] = pair.facts
+
+    def _met(self, domain: str) -> None:
+        """The name leads here: what stood in the way is over, the authority's refusals are not."""
+        progress = self._progress.get(domain)
+        if progress is not None and progress.obstacle == "pending":
+            self._gate_tries.pop(domain, None)
+            after = replace(progress, obstacle="", error="", hint="", next_try=0.0)
+            self._progress[domain] = after
 
     def _pending(self, domain: str, problem: str) -> None:
         tries = self._gate_tries.get(domain, 0) + 1
@@ -327,6 +347,12 @@ class Certification:
             return []
         return [domain for domain in self._of("acme") if self._opens(domain)]
 
+    def _ordering(self, domain: str) -> bool:
+        """Whether the authority is at it, or about to be for the first time."""
+        progress = self._progress.get(domain)
+        past_gate = progress is None or progress.obstacle != "pending"
+        return domain in self._running and past_gate
+
     def _opens(self, domain: str) -> bool:
         if is_wildcard(domain):
             return False
@@ -363,7 +389,7 @@ class Certification:
 
     def _valid(self, domain: str) -> bool:
         facts = self._facts.get(domain)
-        return facts is not None and facts.not_after > self._now() and domain not in self._running
+        return facts is not None and facts.not_after > self._now()
 
     def _hopeless(self, domain: str, deadline: float) -> bool:
         """Whether a name was tried, and will not be again before the deadline."""
