@@ -16,6 +16,10 @@ class Note(NamedTuple):
 
 
 NOTES: Final[dict[str, Note]] = {
+    "acme-settings": Note(
+        "A setting of the public certificate authority cannot be meant; nothing was changed.",
+        "`cove certs acme --help`, `cove certs dns --help`.",
+    ),
     "addresses-exhausted": Note(
         "The app's private network has no address left for the new release.",
         "Use fewer replicas: both releases need theirs during a rollout.",
@@ -52,6 +56,10 @@ NOTES: Final[dict[str, Note]] = {
     "cannot-start": Note(
         "Docker cannot start the container, mostly because the command is not in the image.",
         "Check `command`, `entrypoint` and `working_dir` against the image.",
+    ),
+    "certificate": Note(
+        "A certificate of your own cannot serve: expired, of another key, or not in PEM form.",
+        "Check the files that `tls: {cert, key}` names.",
     ),
     "compose": Note(
         "Docker Compose refused, for the reason in the message.",
@@ -216,10 +224,6 @@ NOTES: Final[dict[str, Note]] = {
         "Its last log lines say why; what it has done stays done. `rollout.timeout` says how long "
         "it may take.",
     ),
-    "tls-public": Note(
-        "The domain needs a public certificate, which this version cannot obtain.",
-        "Write `tls: off`, or use a name under .localhost, .test or .internal.",
-    ),
     "trust": Note(
         "This machine's list of authorities could not be changed.",
         "Run as root; install ca-certificates.",
@@ -232,5 +236,9 @@ NOTES: Final[dict[str, Note]] = {
     "volume-changed": Note(
         "A volume would take the place of another in the container and hide its data.",
         "Keep the volume's name, or copy the data first.",
+    ),
+    "wildcard-dns": Note(
+        "An authority certifies a wildcard only for who can write into the domain's DNS.",
+        "`cove certs dns`, a certificate of your own, or `tls: off`.",
     ),
 }

@@ -23,7 +23,7 @@ HEAD = dedent("""\
     Every error has a code. `--json` prints it as `error.code`; codes are stable, messages are not.
     A rollout that is refused or fails exits with 3 while an earlier release serves, and with 1 when
     nothing does. What is refused before a rollout begins (`route-taken`, `source-differs`,
-    `tls-public`, `no-earlier`, `never-live`) exits with 3 in any case.
+    `no-earlier`, `never-live`) exits with 3 in any case.
     """)
 TREE = {
     name: kind

@@ -111,6 +111,7 @@ class FakeAuthority:
     answer: Callable[[Order], Outcome | None] = lambda _: None
     seconds: float = 2.0
     life: float = LIFE
+    made: CertFacts | None = None  # what it hands out, whatever was asked for
     orders: list[tuple[str, float]] = field(default_factory=list)
     most_at_once: int = 0
     _at_once: int = 0
@@ -125,7 +126,7 @@ class FakeAuthority:
         said = self.answer(order)
         if said is not None:
             return said
-        made = facts(order.domain, life=self.life)
+        made = facts(order.domain, life=self.life) if self.made is None else self.made
         return Outcome(pair=Pair(chain="chain", key="key", facts=made))
 
     def count(self, domain: str) -> int:

@@ -30,7 +30,10 @@ EAB_KID, EAB_HMAC = "kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx
 
 
 class Pebble:
-    """An authority with its names server, both in one folder; `lifetime` in seconds."""
+    """An authority with its names server, both in one folder; `lifetime` in seconds.
+
+    `slow`: it takes up to ten seconds to validate a name.
+    """
 
     def __init__(
         self,
@@ -41,12 +44,14 @@ class Pebble:
         lifetime: int = LIFETIME,
         account: bool = False,
         blocked: tuple[str, ...] = (),
+        slow: bool = False,
     ) -> None:
         self.folder = folder
         self._ports = (http_port, tls_port)
         self._lifetime = lifetime
         self._account = account
         self._blocked = blocked
+        self._slow = slow
         self._acme, self._management = free_port(), free_port()
         self._dns, self._names = free_port(), free_port()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -88,8 +93,8 @@ class Pebble:
         )
         self._run(
             ["pebble", "-config", str(config), "-strict=false", "-dnsserver", self.dns_server],
-            PEBBLE_VA_NOSLEEP="1",
             PEBBLE_AUTHZREUSE="0",
+            **({"PEBBLE_VA_SLEEPTIME": "10"} if self._slow else {"PEBBLE_VA_NOSLEEP": "1"}),
         )
         until(self._answers, "Pebble answers")
         return self

@@ -13,6 +13,7 @@ from script.lib import reference, reference_errors
 from cove.appfile import (
     Server,
     attached_files,
+    certificate_files,
     cove_keys,
     dependencies,
     keys,
@@ -109,7 +110,8 @@ def complaint(words: list[str]) -> str:
 
 def options(command: click.Command, context: click.Context) -> set[str]:
     """The options a command knows, in every spelling."""
-    return {name for parameter in command.get_params(context) for name in parameter.opts}
+    parameters = command.get_params(context)
+    return {name for one in parameters for name in (*one.opts, *one.secondary_opts)}
 
 
 def app_files() -> list[tuple[str, str]]:
@@ -134,7 +136,8 @@ def parse(block: str, granted: frozenset[str] = GRANTS) -> None:
             name="shop.yml",
             env_files=dict.fromkeys(wanted.env_files, "A=1\n"),
             variables=dict.fromkeys(wanted.variables, "x"),
-            files=dict.fromkeys(wanted.files, "x"),
+            files=dict.fromkeys(wanted.files, "x")
+            | dict.fromkeys(certificate_files(block), "-----BEGIN CERTIFICATE-----\n"),
             server=Server("/srv/shop", lambda _: granted),
         )
     except InvalidFile as error:

@@ -71,7 +71,7 @@ def _wrong(found: str) -> str:
         (":" in found, "must be a bare domain; the container's port goes into port"),
         (
             "*" in found and not names.matches(names.WILDCARD, found),
-            'is a wildcard in a wrong place: only "*." and a domain of two parts or more',
+            'must have "*" only in "*." before a domain of two parts',
         ),
         (not found.isascii(), "must be in ASCII, as DNS has it"),
         (found != found.lower(), "must be lower case"),

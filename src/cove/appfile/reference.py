@@ -42,8 +42,10 @@ KEYS: Final[dict[str, Entry]] = {
         "port: 8000",
     ),
     "tls": Entry(
-        "`auto`: a certificate of cove's own authority (this version has no other). `local`: the "
-        "same. `off`: plain HTTP. Holds for every route that does not say otherwise.",
+        "`auto`: a certificate of a public authority, or of cove's own for names under "
+        ".localhost, .test and .internal. `local`: of cove's own. `off`: plain HTTP. "
+        "`{cert, key}`: your own, from two PEM files. Holds for every route that does not say "
+        "otherwise.",
         "tls: off",
     ),
     "health": Entry(

@@ -15,12 +15,13 @@ from functools import partial
 from msgspec.structs import replace
 
 from cove.certification import own, wanted
+from cove.certification.announcing import Announcer
 from cove.certification.attempt import Attempt
 from cove.certification.parts import CertParts
-from cove.certification.policy import authority_pause, gate_pause, renewal_at
+from cove.certification.policy import authority_pause, gate_pause, renewal_at, unfit
 from cove.certification.wanted import Wanted
 from cove.errors import CoveError, NotFound, Refused
-from cove.model.app import App
+from cove.model.app import LOCAL_SUFFIXES, App, is_local_domain
 from cove.model.certificates import (
     AcmeSettings,
     CertFacts,
@@ -28,14 +29,16 @@ from cove.model.certificates import (
     CertSource,
     Obstacle,
     Outcome,
+    Pair,
     Served,
 )
-from cove.model.names import file_stem, is_wildcard
+from cove.model.names import is_wildcard
 from cove.model.release import Release
 
 _log = logging.getLogger(__name__)
 _LONGEST_SLEEP = 300.0  # seconds; bounds what a changed clock can do
 _POLL = 0.1
+_IN_FILES: tuple[CertSource, ...] = ("acme", "own")
 _ORDERS = 2  # children that speak to an authority at once; each takes some 60 MB for seconds
 
 
@@ -52,22 +55,31 @@ class Certification:
         self._gate_tries: dict[str, int] = {}
         self._forced: set[str] = set()
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._proving: set[str] = set()  # not yet past the authority's questions
         self._slots = asyncio.Semaphore(_ORDERS)
         self._wake = asyncio.Event()
-        self._listed: tuple[tuple[str, str], ...] | None = None
-        self._led: tuple[str, ...] | None = None
+        self._announcer = Announcer(parts)
+        self._looked = False
 
     # --- what rollouts ask for
 
     async def check(self, spec: App) -> tuple[str, ...]:
         """Raises InvalidFile or Refused for certificates that cannot be; notes what is odd."""
         for domain, source in wanted.of_app(spec).items():
+            if source == "local" and not is_local_domain(domain):
+                suffixes = ", ".join(LOCAL_SUFFIXES)
+                raise Refused(
+                    f"{domain} cannot have a certificate of cove's own authority, whose names end "
+                    f"in {suffixes}",
+                    code="local-ca-name",
+                    hint="write `tls: auto`",
+                )
             if is_wildcard(domain) and source == "acme" and self.settings.dns is None:
                 raise Refused(
                     f"{domain} needs a certificate for a wildcard, which an authority gives only "
                     "to who can write into the DNS",
                     code="wildcard-dns",
-                    hint="cove certs dns digitalocean --token-file FILE, or rfc2136; "
+                    hint="cove certs dns digitalocean --secret-file FILE, or rfc2136; "
                     "or give a certificate of your own: tls: {cert, key}",
                 )
         return await own.check(spec, self.parts.files)
@@ -111,12 +123,13 @@ class Certification:
 
     async def run(self) -> None:
         """Obtains and renews until cancelled; no failure ends it."""
-        self.refresh()
         while True:
             self._wake.clear()
             try:
+                if not self._looked:
+                    self.refresh()
                 self._start_due()
-                self._lead()
+                self._announcer.lead(self._led())
             except (CoveError, OSError) as error:
                 _log.warning("certificates: %s", error)
             await self._sleep()
@@ -124,13 +137,20 @@ class Certification:
     def refresh(self) -> None:
         """Looks again at what is wanted and what lies ready, and tells the proxy."""
         self._look()
-        self._publish()
+        self._announcer.publish()
         self._wake.set()
 
     def _look(self) -> None:
+        self._looked = True
         self._wanted = wanted.of_releases(self._releases())
         public = self._of("acme")
-        self._facts = {domain: self.parts.files.facts("acme", domain) for domain in public}
+        # What is just coming counts once the proxy has shown it.
+        self._facts = {
+            domain: self._facts.get(domain)
+            if domain in self._running
+            else self.parts.files.facts("acme", domain)
+            for domain in public
+        }
         for domain in self._progress.keys() - public:
             self._forget(domain)
 
@@ -139,7 +159,7 @@ class Certification:
         due = self.parts.local.due()
         if due:
             await self.parts.local.ensure(due)
-            self._listed = None
+            self._announcer.publish(again=True)
         self.refresh()
         if not self._rolling():
             self._prune()
@@ -177,7 +197,7 @@ class Certification:
                 source=one.source,
                 facts=known[one.source].get(one.domain),
                 progress=self._progress.get(one.domain),
-                busy=one.domain in self._running,
+                busy=self._ordering(one.domain),
             )
             for one in self._wanted.values()
         ]
@@ -199,6 +219,7 @@ class Certification:
             self._forced.discard(domain)
             task = asyncio.create_task(self._try(domain), name=f"certify-{domain}")
             self._running[domain] = task
+            self._proving.add(domain)
             task.add_done_callback(partial(self._ended, domain))
 
     def _due(self) -> list[str]:
@@ -207,6 +228,7 @@ class Certification:
 
     def _ended(self, domain: str, _: asyncio.Task[None]) -> None:
         self._running.pop(domain, None)
+        self._proving.discard(domain)
         self._wake.set()
 
     def _due_at(self, domain: str) -> float:
@@ -234,19 +256,43 @@ class Certification:
             if problem:
                 self._pending(domain, problem)
                 return
+            self._met(domain)
             outcome = await attempt.order(domain)
+            self._proving.discard(domain)
+            self._announcer.lead(self._led())
             if outcome.pair is None:
                 self._refused(domain, outcome)
                 return
-            self.parts.files.save("acme", outcome.pair)
-            self._forget(domain)
-            self._publish()
-            _log.info("%s has a certificate of %s", domain, outcome.pair.facts.issuer)
-            await attempt.confirm(outcome.pair.facts, self._republish)
-            self._facts[domain] = outcome.pair.facts
+            await self._take(domain, outcome.pair, attempt)
         except (CoveError, OSError) as error:
-            _log.warning("certificate for %s: %s", domain, error)
             self._refused(domain, Outcome(error=str(error)))
+        except Exception as bug:  # noqa: BLE001 - the last resort: a bug in one try is one refusal
+            _log.exception("certificate for %s", domain)
+            self._refused(domain, Outcome(error=f"a bug in cove: {type(bug).__name__}"))
+
+    async def _take(self, domain: str, pair: Pair, attempt: Attempt) -> None:
+        """Puts a new pair in its place, if it is what was asked for."""
+        problem = unfit(pair.facts, domain, self._now())
+        if not problem:
+            self.parts.files.save("acme", pair)
+            intact = self.parts.files.facts("acme", domain) == pair.facts
+            problem = "" if intact else "the authority's certificate is not for our key"
+        if problem:
+            self._refused(domain, Outcome(error=problem))
+            return
+        self._forget(domain)
+        self._announcer.publish()
+        _log.info("%s has a certificate of %s", domain, pair.facts.issuer)
+        await attempt.confirm(pair.facts, lambda: self._announcer.publish(again=True))
+        self._facts[domain] = pair.facts
+
+    def _met(self, domain: str) -> None:
+        """The name leads here: what stood in the way is over, the authority's refusals are not."""
+        progress = self._progress.get(domain)
+        if progress is not None and progress.obstacle == "pending":
+            self._gate_tries.pop(domain, None)
+            after = replace(progress, obstacle="", error="", hint="", next_try=0.0)
+            self._progress[domain] = after
 
     def _pending(self, domain: str, problem: str) -> None:
         tries = self._gate_tries.get(domain, 0) + 1
@@ -293,50 +339,32 @@ class Certification:
         if self._progress.pop(domain, None) is not None:
             self.parts.store.forget_cert_progress(domain)
 
-    # --- what the proxy is told
+    # --- what is true
 
-    def _publish(self) -> None:
-        """Lists the pairs that lie ready, where that or one of them has changed."""
-        stems = [(file_stem(f.domain), f.fingerprint) for f in self.parts.local.listing()]
-        obtained: tuple[CertSource, ...] = ("acme", "own")
-        for source in obtained:
-            stems += [
-                (self.parts.files.stem(source, facts), facts.fingerprint)
-                for facts in self.parts.files.listing(source)
-            ]
-        listed = tuple(sorted(stems))
-        if listed != self._listed:
-            self.parts.proxy.certify([stem for stem, _ in listed])
-            self._listed = listed
-
-    def _republish(self) -> None:
-        self._listed = None
-        self._publish()
-
-    def _lead(self) -> None:
+    def _led(self) -> list[str]:
         """TLS-ALPN handshakes come to cove only for the names that are being obtained."""
-        led: tuple[str, ...] = ()
-        if self.settings.challenge == "tls":
-            led = tuple(sorted(d for d in self._of("acme") if self._opens(d)))
-        if led != self._led:
-            self.parts.proxy.lead_challenges(led)
-            self._led = led
+        if self.settings.challenge != "tls":
+            return []
+        return [domain for domain in self._of("acme") if self._opens(domain)]
+
+    def _ordering(self, domain: str) -> bool:
+        """Whether the authority is at it, or about to be for the first time."""
+        progress = self._progress.get(domain)
+        past_gate = progress is None or progress.obstacle != "pending"
+        return domain in self._running and past_gate
 
     def _opens(self, domain: str) -> bool:
         if is_wildcard(domain):
             return False
         progress = self._progress.get(domain)
         unmet = progress is not None and progress.obstacle == "pending"
-        return unmet or domain in self._running
+        return unmet or domain in self._proving
 
     def _prune(self) -> None:
-        kept = self._of("local")
-        self.parts.local.prune(kept)
-        for source in ("acme", "own"):
+        self.parts.local.prune(self._of("local"))
+        for source in _IN_FILES:
             self.parts.files.tidy(source, self._of(source))
-        self._publish()
-
-    # --- what is true
+        self._announcer.publish()
 
     def _releases(self) -> Iterable[Release]:
         store = self.parts.store
@@ -361,7 +389,7 @@ class Certification:
 
     def _valid(self, domain: str) -> bool:
         facts = self._facts.get(domain)
-        return facts is not None and facts.not_after > self._now() and domain not in self._running
+        return facts is not None and facts.not_after > self._now()
 
     def _hopeless(self, domain: str, deadline: float) -> bool:
         """Whether a name was tried, and will not be again before the deadline."""

@@ -9,6 +9,7 @@ import zlib
 from typing import Final
 
 from cove.model.certificates import CertFacts
+from cove.model.names import covers
 
 # The gate costs the authority nothing, so it is tried for ever: soon after a deploy, when the
 # proxy or the DNS may just be changing, then at a steady pace.
@@ -41,6 +42,18 @@ def authority_pause(failures: int, asked: float = 0.0) -> float:
     `asked` is how long it said it wants to be left alone.
     """
     return max(_AUTHORITY[min(max(failures, 1), len(_AUTHORITY)) - 1], asked)
+
+
+def unfit(facts: CertFacts, domain: str, now: float) -> str:
+    """Why a certificate that just came is not what was ordered; empty when it is.
+
+    One that would be due at once must not make a circle of orders.
+    """
+    if not any(covers(name, domain) for name in facts.names):
+        return f"the authority's certificate is for {', '.join(facts.names) or 'nobody'}"
+    if facts.not_after <= now or renewal_at(facts) <= now:
+        return "the authority's certificate has ended already, or nearly: is the clock right?"
+    return ""
 
 
 def _chance(seed: str) -> float:

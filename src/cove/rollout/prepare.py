@@ -108,8 +108,9 @@ async def prepare(
     """Fetches the images, decides what they leave open, and records a release and its plan."""
     preflight.check_powers(candidate.spec, work)
     await preflight.check_disk(work)
-    for remark in await work.platform.certificates.check(candidate.spec):
-        work.emit("notice", text=remark)
+    if fetch is None:  # an earlier release was looked at in its time
+        for remark in await work.platform.certificates.check(candidate.spec):
+            work.emit("notice", text=remark)
     images = await _fetched(candidate.spec, work, fetch)
     spec = resolve(candidate.spec, images)
     taken = await work.platform.engine.subnets()

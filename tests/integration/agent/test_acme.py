@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,16 +126,18 @@ def test_a_public_domain_is_certified_by_the_deploy(agent, images: Images, pebbl
     assert "Pebble" in found["issuer"]
 
 
-def test_a_domain_is_certified_by_tls_alpn_while_its_redirect_serves(agent, images, pebble):
+def test_a_domain_is_certified_by_tls_alpn(agent, images, pebble):
     """With the other challenge, all goes over the port for HTTPS and nothing over that for HTTP."""
     use(agent, pebble, challenge="tls")
-    agent.deploy(app_file("alpn", images.hello, domain="alpn.example.com")).expect("live")
-    await_state(agent, "alpn.example.com", "valid")
-    assert "alpn.example.com" in names(trusting(agent, pebble), "alpn.example.com")
-    assert pebble.validated("alpn.example.com") > 0
-    assert "http://alpn.example.com" not in pebble.log
-    until(lambda: not (agent.data_dir / "proxy/dynamic/_challenges.yml").exists(), "no detour left")
-    use(agent, pebble)
+    try:
+        agent.deploy(app_file("alpn", images.hello, domain="alpn.example.com")).expect("live")
+        await_state(agent, "alpn.example.com", "valid")
+        assert "alpn.example.com" in names(trusting(agent, pebble), "alpn.example.com")
+        assert pebble.validated("alpn.example.com") > 0
+        assert "http://alpn.example.com" not in pebble.log
+        assert not (agent.data_dir / "proxy/dynamic/_challenges.yml").exists()
+    finally:
+        use(agent, pebble)
 
 
 def test_a_name_that_leads_elsewhere_is_never_put_to_the_authority_until_it_is_mended(
@@ -272,3 +275,39 @@ def test_an_external_account_is_bound(agent, images, tmp_path):
     finally:
         agent.act("bound", "remove").expect("done")
         pebble.stop()
+
+
+def test_an_agent_that_is_killed_takes_its_order_along_and_its_successor_orders_again(
+    agent, images, tmp_path
+):
+    """No child outlives its agent; the name is certified all the same."""
+    pebble = Pebble(tmp_path / "slow", agent.http_port, agent.https_port, slow=True)
+    try:
+        use(agent, pebble.start())
+        agent.begin(app_file("cut", images.hello, domain="cut.example.com"))
+        until(lambda: agent.app("cut")["release"] == 1, "the release is live", LONG)
+        until(lambda: pebble.validated("cut.example.com"), "the order is under way", LONG)
+        found = until(lambda: children(agent), "the child that speaks to the authority")
+        agent.kill9()
+        until(lambda: not any(map(speaks, found)), "no child is left")
+        agent.start()
+        await_state(agent, "cut.example.com", "valid")
+        assert agent.app("cut")["state"] == "running"
+    finally:
+        agent.act("cut", "remove").expect("done")
+        pebble.stop()
+
+
+def children(agent: Agent) -> list[Path]:
+    """The agent's processes that speak to an authority."""
+    assert agent.process
+    listed = Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text()
+    return [path for pid in listed.split() if speaks(path := Path("/proc") / pid)]
+
+
+def speaks(process: Path) -> bool:
+    """Whether a process speaks to an authority, and has not ended."""
+    try:
+        return b"cove.adapters.acme.child" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from cove.appfile import certificate_files, load
+from cove.errors import InvalidFile
 from cove.model import names
 from cove.model.app import Route
 
@@ -69,8 +71,8 @@ def test_a_domain_of_the_greatest_length_is_taken():
             '"例え.テスト" must be in ASCII, as DNS has it: write "xn--r8jz45g.xn--zckzah"',
         ),
         (
-            '"*.shop.test"',
-            ('"*.shop.test" is a wildcard, which is not supported yet; name each domain'),
+            '"a.*.test"',
+            '"a.*.test" must have "*" only in "*." before a domain of two parts',
         ),
         ("192.0.2.1", '"192.0.2.1" is an IP address; a route needs a domain'),
         ("192.0.2.1:80", '"192.0.2.1:80" is an IP address; a route needs a domain'),
@@ -149,12 +151,66 @@ def test_tls_is_a_word(written):
     [
         ("false", 'must be auto, local or off, not "false"'),
         ("Auto", 'must be auto, local or off, not "Auto"'),
-        ("{cert: a, key: b}", "certificates of your own are not supported yet"),
     ],
 )
 def test_other_tls_settings_are_refused(written, words):
-    """Certificates from files come later."""
+    """There are three words."""
     assert problem(f"tls: {written}\n") == f"2:6: tls: {words}"
+
+
+PEM = {"tls/a.crt": "-----BEGIN CERTIFICATE-----\n", "tls/a.key": "-----BEGIN PRIVATE KEY-----\n"}
+OWN = "{cert: tls/a.crt, key: tls/a.key}"
+
+
+def own(text: str) -> tuple[Route, ...]:
+    """The routes of a file with certificates beside it."""
+    return load(f"image: a\n{text}", name="a.yml", env_files={}, variables={}, files=PEM).routes
+
+
+def test_a_certificate_of_ones_own_is_taken_from_the_files_that_were_sent():
+    """For the whole app, or for one route; the key is a secret."""
+    first, second = own(f"tls: {OWN}\nroutes: [{{domain: a.test}}, {{domain: b.test, tls: off}}]\n")
+    assert first.tls == "own"
+    assert first.certificate
+    assert first.certificate.chain == PEM["tls/a.crt"]
+    assert first.certificate.key.sensitive
+    assert "BEGIN PRIVATE" not in repr(first)
+    assert (second.tls, second.certificate) == ("off", None)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{cert: tls/a.crt}", "tls.key"),
+        ("{cert: tls/a.crt, key: other.key}", '"other.key" was not sent along: is it a file?'),
+        ("{cert: tls/a.crt, key: tls/a.key, chain: x}", "chain"),
+        ("{cert: [a], key: tls/a.key}", "tls.cert: must be the path of a PEM file"),
+    ],
+)
+def test_half_a_certificate_is_refused(written, words):
+    """What is missing or unknown is named, with its place."""
+    with pytest.raises(InvalidFile) as caught:
+        own(f"domain: a.test\ntls: {written}\n")
+    assert words in str(caught.value.problems or caught.value.message)
+
+
+def test_the_paths_of_certificates_are_told_to_who_sends_them():
+    """Wherever `tls` may stand, in both forms; what cannot be read draws on nothing."""
+    text = f"image: a\ntls: {OWN}\nroutes: [{{domain: b.test, tls: {{cert: b, key: c}}}}]\n"
+    assert certificate_files(text) == ("tls/a.crt", "tls/a.key", "b", "c")
+    compose = f"services: {{web: {{image: a, x-cove: {{domain: a.test, tls: {OWN}}}}}}}\n"
+    assert certificate_files(compose) == ("tls/a.crt", "tls/a.key")
+    assert certificate_files("tls: [") == certificate_files("tls: auto") == ()
+
+
+def test_a_wildcard_is_a_domain_but_nothing_to_be_redirected_from_or_to():
+    """`*.` and a domain of two parts."""
+    assert routes("domain: '*.shop.test'")[0].domain == "*.shop.test"
+    for text in (
+        "routes: [{domain: a.test, redirect_from: '*.b.test'}]",
+        "routes: [{domain: '*.a.test', redirect_from: b.test}]",
+    ):
+        assert "wildcard" in problem(text)
 
 
 @pytest.mark.parametrize(

@@ -295,3 +295,62 @@ def test_a_failing_disk_does_not_end_the_loop(place, monkeypatch):
     monkeypatch.undo()
     go(place.during(400))
     assert place.state(SHOP) == "none"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        facts("other.example.com"),
+        facts(SHOP, begun=now() - LIFE),
+        facts(SHOP, begun=now() + DAY, life=-1.0),
+    ],
+    ids=["other name", "ended", "nonsense"],
+)
+def test_a_certificate_that_was_not_ordered_is_a_refusal(place, made):
+    """Whatever an authority hands out, nothing makes a circle of orders."""
+    place.authority.made = made
+    place.live(spec())
+    go(place.during(HOUR / 2))
+    assert place.state(SHOP) == "waiting"
+    assert place.authority.count(SHOP) == 3
+    assert place.files.saved == {}
+
+
+def test_a_bug_in_one_try_is_one_refusal(place, monkeypatch):
+    """The loop goes on, and waits as after any refusal."""
+
+    def broken(_: Order) -> Outcome:
+        raise ZeroDivisionError
+
+    place.authority.answer = broken
+    place.live(spec())
+    go(place.during(60))
+    assert place.state(SHOP) == "waiting"
+    assert place.authority.count(SHOP) == 1
+
+
+def test_a_public_name_cannot_have_a_local_certificate(place):
+    """Said before anything is touched, not when the routes are written."""
+    shop = spec()
+    local = replace(shop, routes=(replace(shop.routes[0], tls="local"),))
+    with pytest.raises(Refused) as caught:
+        go(place.certification.check(local))
+    assert caught.value.specific_code == "local-ca-name"
+
+
+def test_a_name_that_is_tried_again_stays_pending_until_it_leads_here(place):
+    """What `cove certs` shows does not flicker with every try."""
+    place.live(spec())
+    place.public.astray[SHOP] = "nothing listens there"
+    shown: set[tuple[str, bool]] = set()
+
+    async def work() -> None:
+        task = asyncio.create_task(place.during(120))
+        await asyncio.sleep(0.2)
+        for _ in range(1000):
+            await asyncio.sleep(0.1)
+            shown.update((place.state(SHOP), one.busy) for one in place.certification.listing())
+        await task
+
+    go(work())
+    assert shown == {("pending", False)}

@@ -33,7 +33,7 @@ def rules(http: dict[str, Any]) -> dict[str, str]:
 
 
 def test_an_encrypted_route():
-    """HTTPS leads to the replicas, HTTP to HTTPS; the certificate is named."""
+    """HTTPS leads to the replicas, HTTP to HTTPS."""
     found = routes_to(release(spec=app(web(replicas=2))), USUAL)
     assert found.document == {
         "http": {
@@ -65,14 +65,6 @@ def test_an_encrypted_route():
             "middlewares": {
                 "shop_https": {"redirectScheme": {"scheme": "https", "permanent": True}}
             },
-        },
-        "tls": {
-            "certificates": [
-                {
-                    "certFile": "/etc/cove/certs/shop.test.crt",
-                    "keyFile": "/etc/cove/certs/shop.test.key",
-                }
-            ]
         },
     }
     assert found.routers == {"shop_0": "shop_r1_web_8000", "shop_0_http": "noop@internal"}
@@ -133,12 +125,35 @@ def test_redirects_keep_the_path(settings, tls, target):
     assert redirect(http, "http://wwwxshop.test/a") == "http://wwwxshop.test/a"
 
 
-def test_a_redirect_needs_a_certificate_too():
-    """The browser speaks TLS before it is told where to go."""
+def test_a_redirect_is_served_over_both():
+    """The browser may speak TLS before it is told where to go."""
     found = routes_to(release(spec=app(routes=(route(redirect_from=("www.shop.test",)),))), USUAL)
-    files = [one["certFile"] for one in found.document["tls"]["certificates"]]
-    assert files == ["/etc/cove/certs/shop.test.crt", "/etc/cove/certs/www.shop.test.crt"]
     assert found.routers["shop_0_from0"] == found.routers["shop_0_from0_http"] == "noop@internal"
+
+
+def test_a_wildcard_is_a_pattern_of_one_label_behind_every_name():
+    """However long its path, another app's exact name wins; of two wildcards the longer path."""
+    http = rendered(route(domain="*.shop.test"), route(domain="*.shop.test", path="/api"))
+    whole, part = http["routers"]["shop_0"], http["routers"]["shop_1"]
+    pattern = re.fullmatch(r"HostRegexp\(`(.*)`\)", whole["rule"])
+    assert pattern
+    assert re.match(pattern[1], "any.shop.test")
+    for other in ("shop.test", "a.b.shop.test", "anyxshop.test", "any.shop.test.evil.example"):
+        assert not re.match(pattern[1], other)
+    assert whole["priority"] < part["priority"] < 0
+    assert "priority" not in rendered(route())["routers"]["shop_0"]
+
+
+def test_names_of_public_authorities_are_patterns_where_these_ask_over_tls():
+    """Traefik would otherwise take an authority's handshake; the order of rules stays as it was."""
+    alpn = ProxySettings(alpn=True)
+    public = route(domain="shop.example.com", path="/api", redirect_from=("www.example.com",))
+    routers = rendered(public, route(domain="a.test"), settings=alpn)["routers"]
+    assert routers["shop_0"]["rule"].startswith(r"HostRegexp(`^shop\.example\.com$`) && ")
+    assert routers["shop_0"]["priority"] == len(rules(rendered(public))["shop_0"])
+    assert routers["shop_0_from0"]["rule"] == r"HostRegexp(`^www\.example\.com$`)"
+    assert routers["shop_0_http"]["rule"].startswith("Host(`shop.example.com`)")
+    assert routers["shop_1"]["rule"] == "Host(`a.test`)"
 
 
 def test_https_at_another_port():

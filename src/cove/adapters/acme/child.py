@@ -6,6 +6,7 @@ library and alone reads what an authority answers. Lines in and out: `lines`.
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -30,12 +31,15 @@ from cove.adapters.acme.x509 import facts_of, new_key, private_pem
 from cove.model.certificates import Challenge, Order, Outcome, Pair
 
 _NONCES: Final = 4
+_MEMORY: Final = 512 << 20  # bytes of address space; an order takes some 200 MB of it
 _TIMEOUT: Final = 30  # seconds for one request
 _PATIENCE: Final = timedelta(seconds=120)  # for validation, and again for issuance
 
 
 def main() -> int:
     """Carries out one request; every failure is an outcome."""
+    # An answer without end must not take the server's memory.
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     request = msgspec.json.decode(sys.stdin.buffer.readline(), type=Request)
     try:
         outcome = _Conversation(request).carry_out()

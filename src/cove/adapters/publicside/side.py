@@ -77,17 +77,24 @@ class CovePublicSide:
             found = await addresses(domain, settings.dns_server)
         except Unresolved as reason:
             return str(reason)
-        by_tls = settings.challenge == "tls"
-        if by_tls:
+        if settings.challenge == "tls":
             await self._led(domain)
+        for address in _asked(found):
+            problem = await self._problem(domain, address, settings)
+            if problem:
+                return problem + _whose(found)
+        return ""
+
+    async def _problem(self, domain: str, address: str, settings: AcmeSettings) -> str:
+        by_tls = settings.challenge == "tls"
         try:
             async with asyncio.timeout(_LIMIT):
-                await (self._shake if by_tls else self._fetch)(domain, found[0], settings)
+                await (self._shake if by_tls else self._fetch)(domain, address, settings)
         except _Elsewhere as reason:
-            return f"{reason}{_whose(found)}"
+            return str(reason)
         except TimeoutError:
             port = settings.tls_port if by_tls else settings.http_port
-            return f"no answer from {found[0]} port {port} within {_LIMIT:g} s{_whose(found)}"
+            return f"no answer from {address} port {port} within {_LIMIT:g} s"
         return ""
 
     async def served(self, domain: str) -> str:
@@ -124,6 +131,17 @@ class CovePublicSide:
             raise _Elsewhere(_refused(address, port, error)) from error
         if protocol != ALPN or found != self._listener.fingerprint:
             raise _Elsewhere(f"something else ends TLS at {address} port {port}")
+
+
+def _asked(found: tuple[str, ...]) -> list[str]:
+    """One address of each family: authorities prefer IPv6, where an old record is soon forgotten.
+
+    A machine that has no way into IPv6 cannot ask there, and leaves that to the authority.
+    """
+    families = {":" in address: address for address in reversed(found)}
+    if len(families) == 1 or any(":" in own for own in own_addresses()):
+        return [families[six] for six in sorted(families)]
+    return [families[False]]
 
 
 async def _handshake(

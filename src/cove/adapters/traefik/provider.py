@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +99,13 @@ class TraefikProxy:
         path, data = self._path(name), _encoded(document)
         if not document:
             self._drop(path)
-        elif always or _content(path) != data:
+        elif _content(path) != data:
             self._put(path, data)
         else:
             self._written[path] = data
+            if always:
+                with suppress(PlatformError):
+                    self._put(path, data)
 
     def mend(self) -> list[str]:
         """Writes again each of cove's files that somebody changed or deleted; returns their names.

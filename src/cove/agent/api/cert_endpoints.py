@@ -87,7 +87,7 @@ class CertEndpoints:
         change = await read_body(request, AcmeChange)
         before = self._parts.certification.settings
         given = {k: v for k, v in asdict(change).items() if v is not None and k != "reset"}
-        base = AcmeSettings() if change.reset else before
+        base = AcmeSettings(dns=before.dns) if change.reset else before
         return await self._changed(replace(base, **given))
 
     @endpoint("POST", "/v1/certs/dns", {"acme": AcmeView}, body=DnsChange)
