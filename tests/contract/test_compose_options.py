@@ -54,9 +54,9 @@ def test_compose_takes_every_option() -> None:
     ]
     read = [service(text, grant) for text, grant in (*texts, *MORE)]
     named = tuple(replace(found, name=f"s{i}") for i, found in enumerate(read))
-    document = compose_document(
-        "shop", [release(1, App(name="shop", services=named))], Naming("cove")
-    )
+    whole = release(1, App(name="shop", services=named))
+    companions = {one.name: whole for one in named}
+    document = compose_document("shop", [], companions, Naming("cove"))
     done = subprocess.run(
         [find_compose().path, "-f", "-", "config", "--format", "json"],
         input=json.dumps(document),

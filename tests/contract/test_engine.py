@@ -58,7 +58,7 @@ async def test_a_container(machine):
     """What is brought up is listed with all that cove knows it by."""
     (facts,) = await machine.up(machine.release(7))
     assert (facts.app, facts.service, facts.release) == ("shop", "web-r7", 7)
-    assert facts.name == f"{machine.naming.project('shop')}-web-r7-1"
+    assert facts.name == f"{machine.naming.project('shop')}.web-r7"
     assert facts.running
     assert facts.pid > 0
     assert (facts.exit_code, facts.restarts, facts.oom_killed) == (0, 0, False)

@@ -274,7 +274,7 @@ class FakeComposer:
             raise PlatformError(f"no such image: {service['image']}", code="compose")
         labels = service["labels"]
         return self.world.create(
-            name=f"{self.naming.project(app)}-{name}-1",
+            name=service["container_name"],
             app=labels[LABEL_APP],
             service=name,
             release=int(labels.get(LABEL_RELEASE, 0)),

@@ -22,6 +22,7 @@ from cove.appfile.keys import (
     DEFINITIONS,
     KNOWN,
     SHORT_REFUSED,
+    X_COVE,
 )
 from cove.appfile.ports import targets
 from cove.appfile.problems import quote
@@ -183,6 +184,7 @@ def _report_profiles(root: Value, active: frozenset[str], seen: set[str]) -> Non
 def _part(name: str, value: Value, filling: Filling) -> Part:
     value = filling.keys(value, COMPOSE_SERVICE)
     entries = value.entries()
+    _report_misspelled(entries)
     known = COMPOSE_SERVICE
     if _unpublished(entries):
         known = {**COMPOSE_SERVICE, "ports": targets}
@@ -198,6 +200,17 @@ def _part(name: str, value: Value, filling: Filling) -> Part:
     under = entries.get(_EXTENSION)
     inner = under.entries() if under is not None and under.is_mapping else {}
     return Part(name, value, {**entries, **inner}, {**read, **own})
+
+
+def _report_misspelled(entries: Mapping[str, Value]) -> None:
+    """`x-*` is passed over, which would hide a slip in the one name that matters."""
+    for key, child in entries.items():
+        slip = key.startswith("x-") and key != _EXTENSION and child.is_mapping
+        if slip and any(inner in X_COVE for inner in child.entries()):
+            guess = nearest(child, key, [_EXTENSION])
+            if guess:
+                text = f"unknown key {quote(key)}{guess}"
+                child.reading.problems.add(child.key_at, child.path, text)
 
 
 def _unpublished(entries: Mapping[str, Value]) -> bool:

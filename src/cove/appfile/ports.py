@@ -32,11 +32,12 @@ def ports(value: Value) -> list[Published]:
     found = [(item, single) for item, several in read for single in several]
     if len(found) > _MAX_PORTS:
         raise value.invalid(f"publishes {len(found)} ports; {_MAX_PORTS} is the most")
-    _report_twice(found)
+    report_twice(found)
     return found
 
 
-def _report_twice(found: list[Published]) -> None:
+def report_twice(found: list[Published]) -> None:
+    """Records every port of the host that is published twice, by one service or by two."""
     first: dict[tuple[int, str], list[Published]] = {}
     for value, single in found:
         others = first.setdefault((single.published, single.protocol), [])

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from cove.appfile import attached_files, dependencies, networks
 from cove.appfile.mounts import report_shared_targets
+from cove.appfile.ports import report_twice
 from cove.appfile.problems import quote
 from cove.appfile.routes import report_clashes
 from cove.appfile.service import Part
@@ -61,6 +62,7 @@ def app(name: str, parts: Sequence[Part], beside: Services, defined: Definitions
         routes=tuple(route for part in parts for route in part.routes()),
     )
     found = replace(found, services=_reachable(found))
+    report_twice([port for part in parts for port in part.read.get("ports", ())])
     _report_names(parts, services)
     _report_completions(found, parts)
     _report_network_modes(found, parts)

@@ -53,7 +53,10 @@ def compose_document(
     for name, release in companions.items():
         service = release.spec.service(name)
         document = _companion(release, service, naming)
-        services |= dict.fromkeys(companion_names(service), document)
+        services |= {
+            container: {**document, "container_name": naming.container(app, container)}
+            for container in companion_names(service)
+        }
     specs = [release.spec for release in (*releases, *companions.values())]
     used = sorted({key for s in services.values() for key in s.get("networks", ())})
     document = {
@@ -136,6 +139,7 @@ def _released(release: Release, placement: Placement, naming: Naming) -> dict[st
     networks: dict[str, Any] = {a.network: {} for a in attachments if a.network != DEFAULT_NETWORK}
     return {
         **document,
+        "container_name": naming.container(release.app, placement.name),
         "environment": _environment(release.number, service),
         "networks": {DEFAULT_NETWORK: {"ipv4_address": placement.address}, **networks},
         "labels": {

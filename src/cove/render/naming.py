@@ -27,6 +27,14 @@ class Naming(Struct, frozen=True):
         """The app's Compose project."""
         return f"{self.prefix}-{app}"
 
+    def container(self, app: str, service: str) -> str:
+        """A container of the app.
+
+        With a dot, which neither part holds: Compose's own names would let `api` of `shop-web`
+        clash with `web-api` of `shop`.
+        """
+        return f"{self.prefix}-{app}.{service}"
+
     def network(self, app: str, name: str = DEFAULT_NETWORK) -> str:
         """One of the app's bridge networks."""
         base = f"{self.prefix}-{app}"

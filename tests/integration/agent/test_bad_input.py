@@ -61,7 +61,7 @@ INVALID = {
     "template": ("image: a\nroutes: [{domain: a.localhost, path: '/{{x}}'}]\n", r"stdin:2:\d+: "),
     "host-path": ("image: a\nvolumes: ['/etc:/etc']\n", r"stdin:2:\d+: volumes\[0\]: .*host"),
     "power": ("image: a\nprivileged: true\n", r"stdin:2:1: privileged: "),
-    "later": ("image: a\nservices: {}\n", r"stdin:2:1: services: .*not supported yet"),
+    "later": ("image: a\nannotations: {}\n", r"stdin:2:1: annotations: .*not supported yet"),
 }
 
 

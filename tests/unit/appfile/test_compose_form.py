@@ -424,3 +424,23 @@ def test_extension_keys_are_passed_over() -> None:
 def test_services_that_cannot_be_read_are_findings(written: str) -> None:
     """Never an exception of another kind."""
     assert problems(f"services: {written}\n")
+
+
+def test_a_slip_in_x_cove_is_noticed() -> None:
+    """Passed over like other extension keys, it would take the domain with it."""
+    assert found("x-cvoe: {domain: a.test}") == [
+        '4:5: services.web.x-cvoe: unknown key "x-cvoe"; did you mean "x-cove"?'
+    ]
+    assert web("x-cvoe: {a: b}").routes == ()
+    assert web("x-logging: {health: /}").routes == ()
+
+
+def test_two_services_cannot_publish_one_port() -> None:
+    """Only one of them could have it."""
+    text = "services:\n  a: {image: x, ports: ['80:1']}\n  b: {image: x, ports: ['80:2', '81:2']}\n"
+    assert problems(text) == [
+        (
+            "shop.yml:3:25: services.b.ports[0]: port 80 is published twice, first by "
+            "services.a.ports[0]"
+        )
+    ]

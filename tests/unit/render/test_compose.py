@@ -41,6 +41,7 @@ def test_the_whole_file():
                 "logging": {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}},
                 "image": "sha256:1",
                 "pull_policy": "never",
+                "container_name": "cove-shop.web-r1",
                 "environment": {},
                 "networks": {"default": {"ipv4_address": "10.201.1.2"}},
                 "volumes": [],
