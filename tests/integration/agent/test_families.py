@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import suppress
+
 import pytest
 
+from support.agent import Agent, ApiError
 from support.appfiles import host
 from support.engine import docker, get
 from support.family import beats, container, family_file, mark, marked, upgraded
@@ -14,9 +19,17 @@ RATE = 100
 UPGRADES = 3
 
 
-def test_upgrades_of_a_family_lose_nothing(agent):
+@pytest.fixture
+def name(agent: Agent) -> Iterator[str]:
+    """A family's name; the family is gone afterwards, as it works without end."""
+    found = f"family-{secrets.token_hex(3)}"
+    yield found
+    with suppress(ApiError):  # a test may have removed it
+        agent.act(found, "remove", volumes=True)
+
+
+def test_upgrades_of_a_family_lose_nothing(agent, name):
     """Web and worker are replaced again and again; the database is not even restarted."""
-    name = "family"
     traffic = upgraded(agent, name, UPGRADES, RATE)
     traffic.assert_lossless()
     assert set(traffic.report.versions) == {"1", "2"}
@@ -26,9 +39,8 @@ def test_upgrades_of_a_family_lose_nothing(agent):
     assert set(recorded) == {"1", "2"}
 
 
-def test_siblings_find_the_release_that_serves(agent):
+def test_siblings_find_the_release_that_serves(agent, name):
     """The worker reaches the web service by its name, before, during and after an upgrade."""
-    name = "siblings"
     agent.deploy(family_file(name, "1")).expect("live")
     until(lambda: beats(agent, name).get("1", (0, 0))[0] > 5, "the worker has visited")
     agent.deploy(family_file(name, "2")).expect("live")
@@ -36,9 +48,8 @@ def test_siblings_find_the_release_that_serves(agent):
     assert {failed for _, failed in beats(agent, name).values()} == {0}
 
 
-def test_a_database_upgrade_is_a_step_of_its_own(agent):
+def test_a_database_upgrade_is_a_step_of_its_own(agent, name):
     """It is named in the plan; requests wait while it happens; what was written is there."""
-    name = "upgrade"
     agent.deploy(family_file(name, "1")).expect("live")
     before = container(agent, name, "db")["Id"]
     mark(agent, name, "kept")
@@ -53,9 +64,8 @@ def test_a_database_upgrade_is_a_step_of_its_own(agent):
     assert marked(agent, name) == ["kept"]
 
 
-def test_a_broken_database_upgrade_is_undone(agent):
+def test_a_broken_database_upgrade_is_undone(agent, name):
     """The database that does not start gives way to the one before, and requests have waited."""
-    name = "undone"
     agent.deploy(family_file(name, "1")).expect("live")
     mark(agent, name, "kept")
     broken = {"command": ["sh", "/app/db.sh", "-c", "no_such_setting=1"]}
@@ -69,9 +79,8 @@ def test_a_broken_database_upgrade_is_undone(agent):
     assert agent.app(name)["state"] == "running"
 
 
-def test_a_failed_migration_refuses_the_release(agent):
+def test_a_failed_migration_refuses_the_release(agent, name):
     """Its last words are the error; the old release has never stopped."""
-    name = "migration"
     agent.deploy(family_file(name, "1")).expect("live")
     failing = {"command": ["sh", "-c", "echo cannot migrate; exit 3"]}
     with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
@@ -83,9 +92,8 @@ def test_a_failed_migration_refuses_the_release(agent):
     assert set(traffic.report.versions) == {"1"}
 
 
-def test_a_broken_worker_takes_the_release_back(agent):
+def test_a_broken_worker_takes_the_release_back(agent, name):
     """A worker that ends at once is found out, and web and worker are what they were."""
-    name = "worker"
     agent.deploy(family_file(name, "1")).expect("live")
     failing = {"command": ["sh", "-c", "sleep 0.5; echo no work; exit 4"], "restart": "no"}
     with Traffic(agent.web, host(name), RATE, "h1s", FULL) as traffic:
@@ -98,9 +106,8 @@ def test_a_broken_worker_takes_the_release_back(agent):
     assert "VERSION=1" in worker["Config"]["Env"]
 
 
-def test_stop_and_start_keep_the_data(agent):
+def test_stop_and_start_keep_the_data(agent, name):
     """Everything rests and comes back in order; the data is what it was."""
-    name = "resting"
     agent.deploy(family_file(name, "1")).expect("live")
     mark(agent, name, "kept")
     agent.act(name, "stop").expect("done")
@@ -111,9 +118,8 @@ def test_stop_and_start_keep_the_data(agent):
 
 
 @pytest.mark.parametrize("how", ["removed", "stopped"])
-def test_what_is_taken_away_by_hand_comes_back(agent, how):
+def test_what_is_taken_away_by_hand_comes_back(agent, name, how):
     """A container that somebody removes or stops is noticed and brought back, data and all."""
-    name = f"hand-{how}"
     agent.deploy(family_file(name, "1")).expect("live")
     mark(agent, name, "kept")
     for service in ("worker", "db", "web"):
@@ -129,9 +135,8 @@ def test_what_is_taken_away_by_hand_comes_back(agent, how):
     until(lambda: marked(agent, name) == ["kept"], "the app answers with its data", 30)
 
 
-def test_removal_leaves_nothing(agent):
+def test_removal_leaves_nothing(agent, name):
     """Containers, networks, volumes and the app's folder with its files are gone."""
-    name = "leaving"
     agent.deploy(family_file(name, "1")).expect("live")
     agent.act(name, "remove", volumes=True).expect("done")
     assert agent.owned.containers(name) == {}

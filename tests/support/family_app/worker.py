@@ -1,4 +1,4 @@
-"""A worker: a row every 50 ms, and each time a visit to the web service by its sibling's name."""
+"""A worker: a row every 100 ms, and each time a visit to the web service by its sibling's name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> int:
     connection = psycopg2.connect(connect_timeout=5)
     connection.autocommit = True
     print(f"worker {version} works", flush=True)
-    while not over.wait(0.05):
+    while not over.wait(0.1):
         failed = 0 if visited() else 1
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO beats (version, failed) VALUES (%s, %s)", (version, failed))
