@@ -15,7 +15,7 @@ from support.family import beats, container, family_file, mark, marked, upgraded
 from support.polling import until
 from support.traffic import FULL, Traffic
 
-RATE = 100
+RATE = 40
 UPGRADES = 3
 
 
