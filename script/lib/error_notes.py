@@ -32,6 +32,10 @@ NOTES: Final[dict[str, Note]] = {
         "`cove up` asked for other ports than the running agent has.",
         "`cove down`, then `cove up -d` with the new ports.",
     ),
+    "bad-power": Note(
+        "A power over the host is not spelled as any that cove knows.",
+        "Take one from the [list](app-file.md#grants).",
+    ),
     "bad-request": Note(
         "The API does not understand a request.",
         "Compare the versions of command and agent: `cove version`.",
@@ -147,6 +151,11 @@ NOTES: Final[dict[str, Note]] = {
     "oom": Note(
         "The container used more memory than it may and was killed.",
         "Raise `mem_limit`, or make the app need less.",
+    ),
+    "outside-folder": Note(
+        "A file that the app file names, or `.env`, is a symbolic link out of its folder: a "
+        "stranger's app file could send what is yours.",
+        "Copy the file to where the app file is.",
     ),
     "platform": Note("systemctl, or a file it needs, failed.", "Run as root; follow the reason."),
     "pool": Note(

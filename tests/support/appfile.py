@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pytest
 
-from cove.appfile import load
+from cove.appfile import Server, load
 from cove.errors import InvalidFile
 from cove.model.app import App, Service
 
@@ -20,17 +21,27 @@ def app(
     name: str = "shop.yml",
     env_files: Mapping[str, str] = NONE,
     variables: Mapping[str, str] = NONE,
+    files: Mapping[str, str] = NONE,
+    folder: str = "",
+    granted: Collection[str] = (),
 ) -> App:
     """The app a file describes; a finding fails the test with its words."""
     try:
-        return load(text, name=name, env_files=env_files, variables=variables)
+        return load(
+            text,
+            name=name,
+            env_files=env_files,
+            variables=variables,
+            files=files,
+            server=Server(folder, lambda _: frozenset(granted)),
+        )
     except InvalidFile as error:
         pytest.fail("\n".join((str(error), *error.problems)))
 
 
-def service(text: str, **given: Mapping[str, str]) -> Service:
+def service(text: str, **given: Any) -> Service:
     """The one service of a file that has an image already."""
-    (found,) = app(IMAGE + text, **given).services  # type: ignore[arg-type]
+    (found,) = app(IMAGE + text, **given).services
     return found
 
 
@@ -40,17 +51,27 @@ def problems(
     name: str = "shop.yml",
     env_files: Mapping[str, str] = NONE,
     variables: Mapping[str, str] = NONE,
+    files: Mapping[str, str] = NONE,
+    folder: str = "",
+    granted: Collection[str] = (),
 ) -> list[str]:
     """What is wrong with a file; fails when nothing is."""
     with pytest.raises(InvalidFile) as caught:
-        load(text, name=name, env_files=env_files, variables=variables)
+        load(
+            text,
+            name=name,
+            env_files=env_files,
+            variables=variables,
+            files=files,
+            server=Server(folder, lambda _: frozenset(granted)),
+        )
     return list(caught.value.problems)
 
 
-def problem(text: str, **given: Mapping[str, str]) -> str:
+def problem(text: str, **given: Any) -> str:
     """The one finding in a file that has an image already, with the file's name left out.
 
     The image is line 1, so that `text` begins in line 2.
     """
-    (line,) = problems(IMAGE + text, **given)  # type: ignore[arg-type]
+    (line,) = problems(IMAGE + text, **given)
     return line.removeprefix("shop.yml:")

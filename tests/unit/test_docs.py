@@ -10,8 +10,20 @@ import click
 import pytest
 from script.lib import reference, reference_errors
 
-from cove.appfile import cove_keys, keys, load, references, routes
-from cove.appfile.reference import HEALTH, KEYS, ROLLOUT, ROUTES
+from cove.appfile import (
+    Server,
+    attached_files,
+    cove_keys,
+    dependencies,
+    keys,
+    load,
+    mounts,
+    networks,
+    reference_compose,
+    references,
+    routes,
+)
+from cove.appfile.reference import HEALTH, KEYS, ROLLOUT, ROUTES, Entry
 from cove.cli.main import COMMANDS, group
 from cove.errors import CoveError, InvalidFile
 
@@ -108,8 +120,13 @@ def app_files() -> list[tuple[str, str]]:
     ]
 
 
-def parse(block: str) -> None:
-    """Reads an app file with every variable and env file that it names present."""
+GRANTS = frozenset(
+    {"host-bind=/srv", "docker-socket", "device=/dev", "cap=ALL", "network-mode=host"}
+)
+
+
+def parse(block: str, granted: frozenset[str] = GRANTS) -> None:
+    """Reads an app file with every variable and file that it names present."""
     wanted = references(block)
     try:
         load(
@@ -117,6 +134,8 @@ def parse(block: str) -> None:
             name="shop.yml",
             env_files=dict.fromkeys(wanted.env_files, "A=1\n"),
             variables=dict.fromkeys(wanted.variables, "x"),
+            files=dict.fromkeys(wanted.files, "x"),
+            server=Server("/srv/shop", lambda _: granted),
         )
     except InvalidFile as error:
         pytest.fail("\n".join((str(error), *error.problems)))
@@ -178,8 +197,17 @@ def test_every_page_can_be_found(page: Path) -> None:
         (HEALTH, cove_keys._HEALTH),
         (ROLLOUT, cove_keys._ROLLOUT),
         (ROUTES, routes._FIELDS),
+        (reference_compose.TOP.keys, {"services", *keys.COMPOSE}),
+        (reference_compose.SERVICE.keys, keys.COMPOSE_SERVICE.keys() - keys.KNOWN.keys()),
+        (reference_compose.X_COVE.keys, keys.X_COVE),
+        (reference_compose.X_COVE_APP.keys, cove_keys.X_COVE_APP),
+        (reference_compose.DEPENDS_ON.keys, dependencies.FIELDS),
+        (reference_compose.NETWORK.keys, networks.DEFINITION),
+        (reference_compose.ATTACHMENT.keys, networks.ATTACHMENT),
+        (reference_compose.VOLUME.keys, mounts.DEFINITION),
+        (reference_compose.CONTENT.keys, attached_files.SOURCES),
+        (reference_compose.FILE.keys, attached_files.USE),
     ],
-    ids=["top", "health", "rollout", "routes"],
 )
 def test_every_key_is_documented(documented: dict[str, object], known: dict[str, object]) -> None:
     """The reference has each key of the catalogue, and no other."""
@@ -187,17 +215,47 @@ def test_every_key_is_documented(documented: dict[str, object], known: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("key", "example"),
+    ("key", "entry"),
+    [item for entries in (KEYS, HEALTH, ROLLOUT, ROUTES) for item in entries.items()],
+)
+def test_every_keys_example_uses_it(key: str, entry: Entry) -> None:
+    """An example is a valid app file once it has an image, and holds the key it is for."""
+    assert re.search(rf"\b{key}:", entry.example)
+    whole = entry.example if key == "image" else f"image: acme/shop:1\n{entry.example}\n"
+    parse(whole, frozenset({entry.grant}))
+
+
+@pytest.mark.parametrize(
+    ("table", "key"), [(table, key) for table in reference_compose.TABLES for key in table.keys]
+)
+def test_every_example_of_the_compose_form_uses_its_key(
+    table: reference_compose.Table, key: str
+) -> None:
+    """Put into its frame it is a valid Compose file."""
+    entry = table.keys[key]
+    assert re.search(rf"\b{key}:", entry.example)
+    parse(table.whole(entry), frozenset({entry.grant}))
+
+
+@pytest.mark.parametrize(
+    ("text", "grant"),
     [
-        (name, entry.example)
-        for entries in (KEYS, HEALTH, ROLLOUT, ROUTES)
-        for name, entry in entries.items()
+        (f"image: acme/shop:1\n{entry.example}\n", entry.grant)
+        for entry in KEYS.values()
+        if entry.grant
+    ]
+    + [
+        (table.whole(entry), entry.grant)
+        for table in reference_compose.TABLES
+        for entry in table.keys.values()
+        if entry.grant
     ],
 )
-def test_every_keys_example_uses_it(key: str, example: str) -> None:
-    """An example is a valid app file once it has an image, and holds the key it is for."""
-    assert re.search(rf"\b{key}:", example)
-    parse(example if key == "image" else f"image: acme/shop:1\n{example}\n")
+def test_an_example_with_a_grant_needs_it(text: str, grant: str) -> None:
+    """Without the grant the file is refused, and the finding names the command that gives it."""
+    with pytest.raises(InvalidFile) as caught:
+        load(text, name="shop.yml", env_files={}, variables={})
+    assert [line.partition("cove allow shop ")[2] for line in caught.value.problems] == [grant]
 
 
 def test_every_error_code_is_found() -> None:

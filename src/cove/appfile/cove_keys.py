@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from cove.appfile.problems import quote
-from cove.appfile.scalars import duration, one_of, port, word
+from cove.appfile.scalars import boolean, duration, integer, list_of, matching, one_of, port, word
 from cove.appfile.value import Value, each, fields
 from cove.model import names
 from cove.model.app import Health, PullPolicy, RolloutPolicy
@@ -115,3 +115,24 @@ _ROLLOUT: Final[dict[str, Any]] = {
     "drain": duration(zero=True),
     "settle": duration(zero=True, longest=3600),
 }
+
+profile = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "a profile's name")
+profiles = list_of(profile, "a list of profiles")
+replicas = integer(1, 10)
+
+# The app's own part of a Compose file, under `x-cove` at the top.
+X_COVE_APP: Final[dict[str, Any]] = {"name": app_name, "profiles": profiles}
+_OF_SERVICE: Final = "belongs to a service: services.NAME.x-cove"
+X_COVE_APP_REFUSED: Final = dict.fromkeys(
+    ("domain", "routes", "port", "tls", "health", "rollout", "replicas", "publish"), _OF_SERVICE
+)
+
+
+def app_extension(value: Value) -> dict[str, Any]:
+    """`x-cove` at the top of a file."""
+    return fields(value, X_COVE_APP, refused=X_COVE_APP_REFUSED)
+
+
+def publish(value: Value) -> bool:
+    """Whether the ports of a service are published; the proxy needs them not to be."""
+    return boolean(value)

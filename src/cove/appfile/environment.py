@@ -9,8 +9,9 @@ import re
 from typing import Any, Final
 
 from cove.appfile.envfile import EnvFileError, read_env_file
+from cove.appfile.paths import beside
 from cove.appfile.problems import quote
-from cove.appfile.scalars import boolean, word
+from cove.appfile.scalars import boolean
 from cove.appfile.value import CONTROL, Value, each, fields
 from cove.model.app import EnvValue
 
@@ -117,7 +118,7 @@ def _env_file(value: Value) -> dict[str, EnvValue]:
     entry = fields(value, _FIELDS, required=("path",)) if value.is_mapping else {"path": value}
     if "path" not in entry:
         return {}
-    path = _path(entry["path"])
+    path = beside(entry["path"])
     text = value.reading.env_files.get(path)
     if text is not None:
         return _read(path, text, entry["path"])
@@ -126,23 +127,25 @@ def _env_file(value: Value) -> dict[str, EnvValue]:
     return {}
 
 
-def _path(value: Value) -> str:
-    if value.interpolated:
-        raise value.invalid("must be written out; variables are not supported in it")
-    return word(value)
-
-
 _FIELDS: Final[dict[str, Any]] = {"path": lambda value: value, "required": boolean}
 
 
 def _read(path: str, text: str, value: Value) -> dict[str, EnvValue]:
     if len(text) > _MAX_ENV_FILE:
         raise value.invalid(f"the file {quote(path)} is larger than 1 MB")
+    known = value.reading.parsed
+    if path not in known:  # services often share one
+        if sum(len(value.reading.env_files[other]) for other in known) > _MAX_ENV_FILES:
+            raise value.invalid("the files of all services are larger than 2 MB together")
+        known[path] = _parsed(path, text, value)
+    for name, content in known[path].items():
+        _check_entry(name, content, value)
+    return {name: EnvValue(content, sensitive=True) for name, content in known[path].items()}
+
+
+def _parsed(path: str, text: str, value: Value) -> dict[str, str]:
     try:
-        found = read_env_file(text, value.reading.variables.get)
+        return read_env_file(text, value.reading.variables.get)
     except EnvFileError as error:
         value.reading.problems.add_elsewhere(path, error.line, error.text)
         return {}
-    for name, content in found.items():
-        _check_entry(name, content, value)
-    return {name: EnvValue(content, sensitive=True) for name, content in found.items()}

@@ -1,7 +1,7 @@
 """Readers of `volumes` and `tmpfs`. Imported by this package alone.
 
-Only what stays inside the app is readable here: named volumes and memory. A path of the host is a
-power over it, which no file has by itself.
+Named volumes and memory stay inside the app. A path of the host is a power over it, which the
+server's owner gives: see `cove.model.powers`.
 """
 
 from __future__ import annotations
@@ -9,22 +9,34 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from cove.appfile.networks import DOCKERS, external
+from cove.appfile.paths import of_host
 from cove.appfile.problems import quote
-from cove.appfile.scalars import boolean, size, word
+from cove.appfile.scalars import boolean, one_of, size, word
 from cove.appfile.value import Value, each, fields
 from cove.model import names
-from cove.model.app import Mount
+from cove.model.app import Mount, Volume
+from cove.model.powers import for_bind
 
-GRANT: Final = "needs a grant of the server's owner, which a later version of cove brings"
-_HOST_PATH: Final = re.compile(r"[./~]|[A-Za-z]:\\")
+_HOST_PATH: Final = re.compile(r"[./~]")
+_WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:\\")
 _MAX_TARGET: Final = 255
+_MOST: Final = 100  # of one service
+_NAME_WORDS: Final = (
+    'a volume\'s name is letters, digits, "_", "-" and ".", 63 at most, '
+    "and begins with a letter or digit"
+)
 
 Placed = tuple[Value, Mount]
+Volumes = dict[str, tuple[Value, Volume]]
 
 
 def volumes(value: Value) -> list[Placed]:
     """A list of volumes, short (`name:/path[:ro]`) or long."""
-    return each(value.items('a list such as ["uploads:/app/uploads"]'), _volume)
+    items = value.items('a list such as ["uploads:/app/uploads"]')
+    if len(items) > _MOST:
+        raise value.invalid(f"names {len(items)} volumes; {_MOST} is the most")
+    return each(items, _volume)
 
 
 def tmpfs(value: Value) -> list[Placed]:
@@ -47,34 +59,40 @@ def _volume(value: Value) -> Mount:
 
 
 def _short(value: Value, found: str) -> Mount:
-    if _HOST_PATH.match(found):
-        raise value.invalid(_unnamed(found, value))
+    if _WINDOWS_PATH.match(found):
+        raise value.invalid("a path of Windows means nothing on the server")
     source, _, rest = found.partition(":")
     target, _, mode = rest.partition(":")
     if not target:
-        raise value.invalid(f'must read "name:/path" or "name:/path:ro", not {value.shown()}')
+        raise value.invalid(_unnamed(found, value))
     if mode not in {"", "ro", "rw"}:
         raise value.invalid('the part after the path must be "ro" or "rw"')
-    _check_name(source, value)
     _check_target(target, value)
+    if _HOST_PATH.match(found):
+        return _bind(value, source, target, read_only=mode == "ro", create=True)
+    _check_name(source, value)
     return Mount(kind="volume", source=source, target=target, read_only=mode == "ro")
 
 
 def _unnamed(found: str, value: Value) -> str:
-    if "docker.sock" in found:
-        return f"Docker's socket is power over the whole server: it {GRANT}"
-    if ":" not in found:
+    if _HOST_PATH.match(found):
         example = "data:/path" if value.interpolated else f"data:{found}"
         return f"a volume needs a name: write {quote(example)}"
-    return f"a path of the host {GRANT}; a named volume needs none"
+    return f'must read "name:/path" or "name:/path:ro", not {value.shown()}'
+
+
+def _bind(value: Value, source: str, target: str, *, read_only: bool, create: bool) -> Mount:
+    path = of_host(value, source)
+    if not re.fullmatch(r"/[^:$\x00-\x1f\x7f]*", path):
+        raise value.invalid('a path of the host must not contain ":" or "$"')
+    wanted = for_bind(path, read_only=read_only)
+    value.reading.grants.need(value, *wanted, instead="a named volume needs none")
+    return Mount(kind="bind", source=path, target=target, read_only=read_only, create=create)
 
 
 def _check_name(source: str, value: Value) -> None:
     if not names.matches(names.VOLUME, source):
-        raise value.invalid(
-            'a volume\'s name is letters, digits, "_", "-" and ".", 63 at most, '
-            "and begins with a letter or digit"
-        )
+        raise value.invalid(_NAME_WORDS)
 
 
 def _check_target(target: str, value: Value) -> None:
@@ -97,54 +115,71 @@ def _tmpfs(value: Value) -> Mount:
     return Mount(kind="tmpfs", target=target, tmpfs_size=limit)
 
 
-_FIELDS: Final[dict[str, Any]] = {
-    "type": lambda value: (value, word(value)),
-    "source": lambda value: (value, word(value)),
-    "target": lambda value: (value, word(value)),
+def _placed_word(value: Value) -> tuple[Value, str]:
+    return value, word(value)
+
+
+_propagation: Final = one_of("rprivate", "private")
+FIELDS: Final[dict[str, Any]] = {
+    "type": _placed_word,
+    "source": _placed_word,
+    "target": _placed_word,
     "read_only": boolean,
     "tmpfs": lambda value: fields(
         value, {"size": size}, refused={"mode": "is not supported yet"}
     ).get("size", 0),
+    "bind": lambda value: fields(
+        value,
+        {"create_host_path": boolean, "propagation": _propagation},
+        refused=dict.fromkeys(("selinux", "recursive"), "is not supported yet"),
+    ),
 }
-_REFUSED: Final = {
+REFUSED: Final = {
     "volume": "its options are not supported yet",
-    "bind": f"a path of the host {GRANT}",
     "consistency": "means nothing on Linux; leave it out",
     "image": "is not supported yet",
 }
 _TYPES: Final = {
-    "bind": f"a path of the host {GRANT}",
-    "npipe": f"a pipe of the host {GRANT}",
+    "npipe": "pipes exist on Windows only",
     "cluster": "cluster volumes are not supported yet",
     "image": "mounting an image is not supported yet",
 }
 
 
 def _long(value: Value) -> Mount:
-    read = fields(value, _FIELDS, refused=_REFUSED, required=("type", "target"))
+    read = fields(value, FIELDS, refused=REFUSED, required=("type", "target"))
     if "type" not in read or "target" not in read:
         raise value.already_reported()
     (kind_at, kind), (target_at, target) = read["type"], read["target"]
     if kind in _TYPES:
         raise kind_at.invalid(_TYPES[kind])
-    if kind not in {"volume", "tmpfs"}:
-        raise kind_at.invalid(f"must be volume or tmpfs, not {kind_at.shown()}")
+    if kind not in {"volume", "tmpfs", "bind"}:
+        raise kind_at.invalid(f"must be volume, tmpfs or bind, not {kind_at.shown()}")
+    for key in {"tmpfs", "bind"} - {kind}:
+        if key in read:
+            raise value.invalid(f"{key} goes with type: {key} only")
     _check_target(target, target_at)
-    return _memory(value, read, target) if kind == "tmpfs" else _named(value, read, target)
+    if kind == "tmpfs":
+        return _memory(value, read, target)
+    return _of_source(value, read, target, kind)
 
 
-def _named(value: Value, read: dict[str, Any], target: str) -> Mount:
+def _of_source(value: Value, read: dict[str, Any], target: str, kind: str) -> Mount:
     if "source" not in read:
-        raise value.invalid("a volume needs a name: add source")
+        raise value.invalid(
+            "a path of the host is missing: add source"
+            if kind == "bind"
+            else "a volume needs a name: add source"
+        )
     source_at, source = read["source"]
+    read_only = read.get("read_only", False)
+    if kind == "bind":
+        create = read.get("bind", {}).get("create_host_path", True)
+        return _bind(source_at, source, target, read_only=read_only, create=create)
     if _HOST_PATH.match(source):
-        raise source_at.invalid(f"a path of the host {GRANT}")
+        raise source_at.invalid("is a path of the host; write type: bind")
     _check_name(source, source_at)
-    if "tmpfs" in read:
-        raise value.invalid("tmpfs goes with type: tmpfs only")
-    return Mount(
-        kind="volume", source=source, target=target, read_only=read.get("read_only", False)
-    )
+    return Mount(kind="volume", source=source, target=target, read_only=read_only)
 
 
 def _memory(value: Value, read: dict[str, Any], target: str) -> Mount:
@@ -156,3 +191,33 @@ def _memory(value: Value, read: dict[str, Any], target: str) -> Mount:
         read_only=read.get("read_only", False),
         tmpfs_size=read.get("tmpfs", 0),
     )
+
+
+def definitions(value: Value) -> Volumes:
+    """The top-level `volumes`: what each is, by name."""
+    children = value.entries("a mapping of volumes")
+    if len(children) > _MOST:
+        raise value.invalid(f"names {len(children)} volumes; {_MOST} is the most")
+    found: Volumes = {}
+    for name, child in children.items():
+        found[name] = (child, Volume(name=name))
+        with child.collect():
+            found[name] = (child, _definition(name, child))
+    return found
+
+
+def _definition(name: str, value: Value) -> Volume:
+    if not names.matches(names.VOLUME, name):
+        raise value.refused(_NAME_WORDS)
+    read = {}
+    if not value.null:
+        read = fields(value.without_extensions(), DEFINITION, refused=DEFINITION_REFUSED)
+    return Volume(name=name, external=external(value, read, name, "external-volume"))
+
+
+DEFINITION: Final[dict[str, Any]] = {**DOCKERS, "driver": one_of("local")}
+DEFINITION_REFUSED: Final = {
+    "driver_opts": "is not supported: they could mount anything; mount a path of the host, which "
+    "the server's owner can grant",
+    "labels": "is not supported: the labels of a volume are cove's own",
+}

@@ -10,7 +10,7 @@ import re
 import shlex
 from typing import Any, Final
 
-from cove.appfile.mounts import GRANT
+from cove.appfile.host_keys import reserved_devices, scheduling_limit
 from cove.appfile.problems import quote
 from cove.appfile.scalars import (
     MAX_PORT,
@@ -24,6 +24,7 @@ from cove.appfile.scalars import (
     number,
     one_of,
     plain_address,
+    size,
     text,
     word,
 )
@@ -46,13 +47,18 @@ _LIMITS: Final = frozenset(
 )
 # They let a process run before all others of the machine, its limits of CPU notwithstanding.
 _SCHEDULING: Final = frozenset({"nice", "rtprio"})
+_LEAST_CPUS: Final = 0.01  # cove's own: what is below stops an app without a word
 _LONGEST_COMMAND: Final = 128 * 1024  # characters; Linux, MAX_ARG_STRLEN
 # Docker runs a check outside the container's limits; at its least interval of 1 ms that takes a
 # fifth of a core.
 _OFTENEST_CHECK: Final = 0.5  # seconds
+# Of one log file: less loses lines before they are read, more fills the disk all apps share.
+_LEAST_LOG: Final = 100 * 1024
+_MOST_LOG: Final = 100 * 1024 * 1024
 _PORT_OR_RANGE: Final = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?(?:/(?:tcp|udp|sctp))?")
 
-cpus = number(0, 1024)
+cpus = number(_LEAST_CPUS, 1024)
+replicas = integer(1, 10)
 memory = compose_size(least=6 * 1024 * 1024)  # Docker refuses a container less than 6 MB
 pids = either("-1", -1, integer(1, 4_194_304))  # 2^22, the kernel's PID_MAX_LIMIT
 _limit = integer(-1, 2**59)
@@ -74,17 +80,8 @@ restart = matching(
     'no, always, unless-stopped, on-failure or "on-failure:N"',
 )
 cpuset = matching(r"[0-9]{1,4}(?:-[0-9]{1,4})?(?:,[0-9]{1,4}(?:-[0-9]{1,4})?)*", 'CPUs as "0-2,4"')
-capability = matching(r"(?:CAP_)?[A-Z_]{2,30}", 'a capability such as "NET_RAW" or "ALL"')
 group = matching(r"[0-9]{1,10}|[A-Za-z_][A-Za-z0-9_.-]*", "a group's name or number")
 dns_option = matching(r"[a-z][a-z0-9-]*(?::[0-9]{1,5})?", 'an option such as "ndots:2"')
-
-
-def oom_score(value: Value) -> int:
-    """From 0; below, a container would outlive its neighbours."""
-    found = integer(-1000, 1000)(value)
-    if found < 0:
-        raise value.invalid(f"a negative value {GRANT}")
-    return found
 
 
 def command(value: Value) -> list[str]:
@@ -180,8 +177,8 @@ def ulimits(value: Value) -> dict[str, Any]:
     for name, child in value.entries().items():
         with child.collect():
             if name in _SCHEDULING:
-                raise child.refused(GRANT)
-            if name not in _LIMITS:
+                scheduling_limit(child, name)
+            elif name not in _LIMITS:
                 raise child.refused(f"there is no limit {quote(name)}")
             found[name] = _soft_and_hard(child) if child.is_mapping else _limit(child)
     return found
@@ -205,6 +202,14 @@ def expose(value: Value) -> list[str]:
                 raise item.invalid(f"must be a port from 1 to {MAX_PORT}, not {item.shown()}")
             found.append(port)
     return found
+
+
+def exposed(text: str) -> range:
+    """The TCP ports of one entry of `expose` that was read."""
+    match = _PORT_OR_RANGE.fullmatch(text)
+    if match is None or text.endswith(("/udp", "/sctp")):
+        return range(0)
+    return range(int(match[1]), int(match[2] or match[1]) + 1)
 
 
 def healthcheck(value: Value) -> dict[str, Any]:
@@ -250,9 +255,19 @@ def logging(value: Value) -> dict[str, Any]:
     return {"driver": "json-file", **read}
 
 
+_log_size_word = matching(r"[1-9][0-9]{0,8}[kKmMgG]?", 'a size such as "10m"')
+
+
+def _log_size(value: Value) -> str:
+    found = _log_size_word(value)
+    if not _LEAST_LOG <= size(value) <= _MOST_LOG:
+        raise value.invalid("must be from 100k to 100m")
+    return found
+
+
 _LOG_OPTIONS: Final = {
-    "max-size": matching(r"[1-9][0-9]{0,8}[kKmMgG]?", 'a size such as "10m"'),
-    "max-file": lambda value: str(integer(1, 1000)(value)),
+    "max-size": _log_size,
+    "max-file": lambda value: str(integer(1, 10)(value)),
 }
 _OTHER_LOG: Final = "other options would keep cove from reading the log"
 _LOGGING: Final = {
@@ -262,32 +277,38 @@ _LOGGING: Final = {
     ),
 }
 
-_RESOURCES: Final = {"cpus": cpus, "memory": memory, "pids": pids}
-_DEVICES: Final = {
-    "devices": f"a device of the host {GRANT}",
-    "generic_resources": "belongs to Swarm, which is not supported yet",
-}
-_INSTEAD: Final = "is not read here; at the top level of the file, write"
-_DEPLOY_REFUSED: Final = {
-    "replicas": f"{_INSTEAD} replicas",
-    "update_config": f"{_INSTEAD} rollout",
-    "rollback_config": f"{_INSTEAD} rollout",
-    "restart_policy": f"{_INSTEAD} restart",
-    "labels": f"{_INSTEAD} labels",
-    **dict.fromkeys(("mode", "placement", "endpoint_mode"), _DEVICES["generic_resources"]),
+_SWARM: Final = "belongs to Swarm, which is not supported yet"
+_RESOURCES: Final[dict[str, Any]] = {"cpus": cpus, "memory": memory, "pids": pids}
+_RESERVED: Final = {"cpus": cpus, "memory": memory, "devices": reserved_devices}
+_INSTEAD: Final = "is not read here; instead, write"
+DEPLOY_REFUSED: Final = {
+    "update_config": f"{_INSTEAD} rollout, under x-cove in a Compose file",
+    "rollback_config": f"{_INSTEAD} rollout, under x-cove in a Compose file",
+    "restart_policy": f"{_INSTEAD} restart in the service itself",
+    "labels": f"{_INSTEAD} labels in the service itself",
+    **dict.fromkeys(("placement", "endpoint_mode"), _SWARM),
 }
 
 
 def deploy(value: Value) -> dict[str, Any]:
-    """Of Compose's `deploy` only the resources."""
-    return fields(value, {"resources": _resources}, refused=_DEPLOY_REFUSED)
+    """Of Compose's `deploy` the resources, and the number of replicas."""
+    return fields(value, DEPLOY, refused=DEPLOY_REFUSED)
 
 
 def _resources(value: Value) -> dict[str, Any]:
-    kinds = {
-        "limits": lambda v: fields(v, _RESOURCES, refused=_DEVICES),
-        "reservations": lambda v: fields(
-            v, {k: r for k, r in _RESOURCES.items() if k != "pids"}, refused=_DEVICES
-        ),
-    }
-    return fields(value, kinds)
+    return fields(value, RESOURCES)
+
+
+RESOURCES: Final[dict[str, Any]] = {
+    "limits": lambda value: fields(
+        value, _RESOURCES, refused={"devices": "belongs to reservations"}
+    ),
+    "reservations": lambda value: fields(
+        value, _RESERVED, refused={"generic_resources": _SWARM, "pids": "belongs to limits"}
+    ),
+}
+DEPLOY: Final[dict[str, Any]] = {
+    "resources": _resources,
+    "replicas": replicas,
+    "mode": one_of("replicated"),
+}

@@ -109,7 +109,7 @@ def _host_ip(value: Value) -> str:
     return _address(word(value), value)
 
 
-_FIELDS: Final[dict[str, Any]] = {
+FIELDS: Final[dict[str, Any]] = {
     "target": port,
     "published": port,
     "host_ip": _host_ip,
@@ -121,7 +121,7 @@ _FIELDS: Final[dict[str, Any]] = {
 
 
 def _long(value: Value) -> list[PublishedPort]:
-    read = fields(value, _FIELDS, required=("target", "published"))
+    read = fields(value, FIELDS, required=("target", "published"))
     if "target" not in read or "published" not in read:
         raise value.already_reported()
     single = PublishedPort(
@@ -131,3 +131,33 @@ def _long(value: Value) -> list[PublishedPort]:
         host_ip=read.get("host_ip", ""),
     )
     return [single]
+
+
+_UNPUBLISHED: Final = re.compile(
+    r"(?:(?:(?:\[[0-9A-Fa-f:.]+\]|[0-9.]+):)?[0-9-]*:)?"
+    r"(?P<target>[0-9]+(?:-[0-9]+)?)(?:/(?P<protocol>tcp|udp))?"
+)
+
+
+def targets(value: Value) -> list[int]:
+    """The container's TCP ports of a list that is not to be published."""
+    items = value.items('a list such as ["8080:80"]')
+    if len(items) > _MAX_PORTS:
+        raise value.invalid(f"names {len(items)} ports; {_MAX_PORTS} is the most")
+    return [port for _, found in each(items, _targets) for port in found]
+
+
+def _targets(value: Value) -> range:
+    if value.is_mapping:
+        read = fields(value, {**FIELDS, "published": word}, required=("target",))
+        if "target" not in read:
+            raise value.already_reported()
+        found, protocol = range(read["target"], read["target"] + 1), read.get("protocol")
+    else:
+        match = _UNPUBLISHED.fullmatch(word(value))
+        if match is None:
+            raise value.invalid(f'must read "80" or "8080:80", not {value.shown()}')
+        found, protocol = _range(match["target"], value), match["protocol"]
+    if len(found) > _MAX_PORTS:
+        raise value.invalid(f"names {len(found)} ports; {_MAX_PORTS} is the most")
+    return range(0) if protocol == "udp" else found

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from cove.errors import InvalidFile
 
 _LONGEST_QUOTE = 80  # characters of a value that an error repeats
+_MOST_GUESSES = 20  # findings of one file that get a "did you mean"
 
 
 class Position(NamedTuple):
@@ -42,6 +43,12 @@ class Problems:
         self.file = file
         self._found: dict[tuple[Position, str, str], None] = {}
         self._elsewhere: dict[str, None] = {}
+        self._guesses = _MOST_GUESSES
+
+    def may_guess(self) -> bool:
+        """Whether one more finding may look for what was probably meant; counts it."""
+        self._guesses -= 1
+        return self._guesses >= 0
 
     def add(self, at: Position, path: str, text: str) -> None:
         """Records a finding in the app file itself; the same one twice counts once."""

@@ -14,6 +14,7 @@ class Entry(NamedTuple):
 
     text: str
     example: str
+    grant: str = ""  # what the example needs of the server's owner
 
 
 KEYS: Final[dict[str, Entry]] = {
@@ -36,8 +37,8 @@ KEYS: Final[dict[str, Entry]] = {
         "routes:\n  - {domain: shop.localhost, path: /api, strip_path: true}",
     ),
     "port": Entry(
-        "The port the app listens on inside its container. Default: the only port that the image "
-        "exposes.",
+        "The port the app listens on inside its container. Default: the only one under `expose` "
+        "and `ports`, else the only one that the image exposes.",
         "port: 8000",
     ),
     "tls": Entry(
@@ -72,9 +73,28 @@ KEYS: Final[dict[str, Entry]] = {
         "env_file: [shop.env, {path: local.env, required: false}]",
     ),
     "volumes": Entry(
-        "Named volumes, `name:/path` or `name:/path:ro`, or Compose's long form. Paths of the host "
-        "are refused.",
+        "Named volumes, `name:/path` or `name:/path:ro`, or Compose's long form. A path of the "
+        "host needs a grant, `host-bind=PATH`; a relative one starts at the app file's folder.",
         "volumes: [uploads:/app/uploads]",
+    ),
+    "configs": Entry(
+        "Files that are put into the container, read-only. Each a name that is defined in the "
+        "[Compose form](#configs-and-secrets), or a mapping that says where the content is.",
+        "configs:\n  - {source: app.conf, target: /etc/app.conf, content: debug = false}",
+    ),
+    "secrets": Entry(
+        "As `configs`, at `/run/secrets/NAME`; stored encrypted.",
+        "secrets:\n  - {source: api_key, environment: API_KEY}",
+    ),
+    "networks": Entry(
+        "Networks inside the app, beside `default`, which a service with a domain is always in.",
+        "networks: [default, backend]",
+    ),
+    "depends_on": Entry(
+        "Services that must be started, healthy or completed before this one starts: see "
+        "[depends_on](#depends_on).",
+        "depends_on: {db: {condition: service_healthy}}\n"
+        'services:\n  db: {image: "postgres:16", healthcheck: {test: pg_isready}}',
     ),
     "tmpfs": Entry("Folders in memory, with an optional size.", 'tmpfs: ["/tmp:size=64m"]'),
     "ports": Entry(
@@ -100,7 +120,8 @@ KEYS: Final[dict[str, Entry]] = {
     "cpus": Entry("At most so many CPUs.", 'cpus: "0.5"'),
     "cpuset": Entry("Only these CPUs.", 'cpuset: "0-1"'),
     "deploy": Entry(
-        "Of Compose's `deploy`, only `resources`.",
+        "Of Compose's `deploy`, `resources` and `replicas`. GPUs among the reservations need the "
+        "grant `gpus`.",
         "deploy: {resources: {limits: {memory: 256m, cpus: 0.5}}}",
     ),
     "dns": Entry("DNS servers of the container.", "dns: [192.0.2.53]"),
@@ -110,7 +131,8 @@ KEYS: Final[dict[str, Entry]] = {
     ),
     "entrypoint": Entry("Replaces the image's entry point.", "entrypoint: [/bin/tini, --]"),
     "expose": Entry(
-        "Ports the image listens on, for the record. It does not decide `port`.", 'expose: ["8000"]'
+        "Ports the image listens on. A single one is where a domain leads without `port`.",
+        'expose: ["8000"]',
     ),
     "extra_hosts": Entry("Names the container knows beside DNS.", "extra_hosts: {db: 192.0.2.7}"),
     "group_add": Entry("More groups for the container's user.", "group_add: [audio]"),
@@ -136,7 +158,9 @@ KEYS: Final[dict[str, Entry]] = {
         "Memory and swap together; -1: no limit on swap.", "memswap_limit: 512m"
     ),
     "oom_score_adj": Entry(
-        "How early the kernel kills it when memory runs out, 0 to 1000.", "oom_score_adj: 500"
+        "How early the kernel kills it when memory runs out, 0 to 1000. Below 0 with the grant "
+        "`oom-score`.",
+        "oom_score_adj: 500",
     ),
     "pids_limit": Entry("At most so many processes and threads; -1: no limit.", "pids_limit: 200"),
     "platform": Entry("Which platform of a multi-platform image.", "platform: linux/amd64"),
@@ -152,10 +176,47 @@ KEYS: Final[dict[str, Entry]] = {
     ),
     "tty": Entry("Gives the container a terminal.", "tty: true"),
     "ulimits": Entry(
-        "Limits of the container's processes.", "ulimits: {nofile: {soft: 4096, hard: 8192}}"
+        "Limits of the container's processes. `nice` and `rtprio` need the grant `ulimit=NAME`.",
+        "ulimits: {nofile: {soft: 4096, hard: 8192}}",
     ),
     "user": Entry("Which user runs it.", 'user: "1000:1000"'),
     "working_dir": Entry("The folder it starts in.", "working_dir: /app"),
+    "cap_add": Entry(
+        "Capabilities to add. Those that Docker gives every container need no grant.",
+        "cap_add: [NET_ADMIN]",
+        "cap=NET_ADMIN",
+    ),
+    "cgroup": Entry("`private`, or the host's cgroup namespace.", "cgroup: host", "cgroup=host"),
+    "cgroup_parent": Entry(
+        "The cgroup that the container's is made in.", "cgroup_parent: apps.slice", "cgroup-parent"
+    ),
+    "devices": Entry("Devices of the host.", "devices: [/dev/dri]", "device=/dev/dri"),
+    "gpus": Entry("GPUs of the host.", "gpus: all", "gpus"),
+    "ipc": Entry("`private`, `none`, `shareable`, or the host's.", "ipc: host", "ipc=host"),
+    "network_mode": Entry(
+        "`none`, or the host's network; only of services that no domain leads to, beside others.",
+        'domain: shop.localhost\nservices:\n  scan: {image: "acme/scan:1", network_mode: host}',
+        "network-mode=host",
+    ),
+    "pid": Entry("The host's processes.", "pid: host", "pid=host"),
+    "privileged": Entry(
+        "All that the host's root may. Every other power is smaller.",
+        "privileged: true",
+        "privileged",
+    ),
+    "runtime": Entry("Another runtime of Docker's.", "runtime: runsc", "runtime=runsc"),
+    "security_opt": Entry(
+        "`no-new-privileges:true` needs no grant, every other option one.",
+        "security_opt: [apparmor=unconfined]",
+        "security-opt=apparmor=unconfined",
+    ),
+    "sysctls": Entry(
+        "Parameters of the kernel in the container's namespaces.",
+        "sysctls: {net.core.somaxconn: 1024}",
+        "sysctl=net.core.somaxconn",
+    ),
+    "userns_mode": Entry("The host's user namespace.", "userns_mode: host", "userns=host"),
+    "uts": Entry("The host's host name.", "uts: host", "uts=host"),
 }
 
 HEALTH: Final[dict[str, Entry]] = {

@@ -11,14 +11,24 @@ from typing import NamedTuple
 from cove.appfile.document import Mapping, Node, Scalar, Sequence, parse
 from cove.appfile.envfile import EnvFileError, assignments
 from cove.appfile.interpolation import variables_in
+from cove.appfile.places import outside
 from cove.appfile.problems import Invalid
 
 
 class References(NamedTuple):
-    """The paths under `env_file` as written, and the variables that values mention."""
+    """The env files, the variables that values mention, and the files of configs and secrets.
+
+    Paths are as written; those that lead out of the app file's folder are left out: nobody
+    shall read them.
+    """
 
     env_files: tuple[str, ...]
     variables: frozenset[str]
+    files: tuple[str, ...] = ()
+
+
+_NOTHING = References((), frozenset())
+_CONTENTS = ("configs", "secrets")
 
 
 def references(text: str) -> References:
@@ -26,12 +36,48 @@ def references(text: str) -> References:
     try:
         top = parse(text)
     except (Invalid, ValueError, RecursionError):
-        return References((), frozenset())
-    values = {key: e.value for key, e in top.entries.items() if not key.startswith("x-")}
-    mentioned = {name for node in values.values() for name in _mentioned(node)}
+        return _NOTHING
+    values = _read(top)
+    services = [values, *(_read(node) for node in _values(values.get("services")))]
+    variables = {name for service in services for name in _mentioned_in(service)}
+    definitions = [node for kind in _CONTENTS for node in _values(values.get(kind))]
+    variables.update(_texts(definitions, "environment"))
+    env_files = [path for service in services for path in _paths(service.get("env_file"))]
+    return References(
+        _within(env_files), frozenset(variables), _within(_texts(definitions, "file"))
+    )
+
+
+def _read(node: Node) -> dict[str, Node]:
+    """The values of a mapping by key, those left out that are a place for anchors."""
+    if not isinstance(node, Mapping):
+        return {}
+    return {k: e.value for k, e in node.entries.items() if k == "x-cove" or not k.startswith("x-")}
+
+
+def _values(node: Node | None) -> list[Node]:
+    """What is defined by name; in the short form, in a list."""
+    if isinstance(node, Sequence):
+        return list(node.items)
+    return [entry.value for entry in node.entries.values()] if isinstance(node, Mapping) else []
+
+
+def _mentioned_in(service: dict[str, Node]) -> Iterator[str]:
+    for key, node in service.items():
+        if key != "services":
+            yield from _mentioned(node)
     for key in ("env", "environment"):
-        mentioned.update(_passed_through(values.get(key)))
-    return References(tuple(dict.fromkeys(_paths(values.get("env_file")))), frozenset(mentioned))
+        yield from _passed_through(service.get(key))
+
+
+def _texts(nodes: list[Node], key: str) -> list[str]:
+    """The texts that mappings have under a key."""
+    found = [_read(node)[key] for node in nodes if key in _read(node)]
+    return [node.text for node in found if isinstance(node, Scalar) and not node.null]
+
+
+def _within(paths: list[str]) -> tuple[str, ...]:
+    return tuple(path for path in dict.fromkeys(paths) if not outside(path))
 
 
 def env_file_variables(text: str) -> frozenset[str]:

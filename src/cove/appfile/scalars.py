@@ -88,12 +88,12 @@ port = integer(1, MAX_PORT)
 
 
 def number(low: float, high: float) -> Callable[[Value], float]:
-    """A reader of decimal numbers, above `low` and up to `high`."""
-    wanted = f"a number above {low:g} and up to {high:g}"
+    """A reader of decimal numbers within bounds, both included."""
+    wanted = f"a number from {low:g} to {high:g}"
 
     def read(value: Value) -> float:
         found = value.text(wanted)
-        if not _NUMBER.fullmatch(found) or not low < float(found) <= high:
+        if not _NUMBER.fullmatch(found) or not low <= float(found) <= high:
             raise value.invalid(f"must be {wanted}, not {value.shown()}")
         return float(found)
 

@@ -7,7 +7,7 @@ Imported by this package alone. A *reader* takes a `Value`, returns what it mean
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from cove.appfile import document
+from cove.appfile.grants import Grants
 from cove.appfile.problems import AlreadyReported, Invalid, Position, Problems, quote
 from cove.appfile.server import ELSEWHERE, Server
 
@@ -24,7 +25,6 @@ T = TypeVar("T")
 # an environment variable can carry.
 CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z0-9_.@/-]{1,80}")
-_MOST_GUESSES: Final = 20  # unknown keys of one mapping that get a "did you mean"
 _LONGEST_GUESSED: Final = 40
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -38,6 +38,8 @@ class Reading:
     variables: Mapping[str, str]
     files: Mapping[str, str] = field(default_factory=dict)
     server: Server = ELSEWHERE
+    grants: Grants = field(default_factory=Grants)
+    parsed: dict[str, dict[str, str]] = field(default_factory=dict)  # env files, by path
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,18 @@ class Value:
             for key, entry in self.node.entries.items()
         }
 
+    def without(self, keys: Container[str]) -> Value:
+        """The same mapping without some of its keys; anything else as it is."""
+        if not isinstance(self.node, document.Mapping):
+            return self
+        entries = {key: entry for key, entry in self.node.entries.items() if key not in keys}
+        return replace(self, node=document.Mapping(entries, self.node.at))
+
+    def without_extensions(self) -> Value:
+        """The same mapping without `x-*`, where Compose allows anything; cove's own is kept."""
+        entries = self.node.entries if isinstance(self.node, document.Mapping) else {}
+        return self.without({k for k in entries if k.startswith("x-") and k != "x-cove"})
+
     def one_or_many(self, wanted: str) -> tuple[Value, ...]:
         """The list's items, or the value itself where one is short for a list of one."""
         if self.is_mapping:
@@ -154,11 +168,13 @@ def fields(
     refused: Mapping[str, str] = _NONE,
     wanted: str = "a mapping",
     required: tuple[str, ...] = (),
+    beside: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Reads a mapping with a fixed set of keys; what cannot be read is recorded and left out.
 
     A key without a value counts as not given, as in Compose. `refused` says why a key that
     exists elsewhere cannot be had here.
+    `beside` are keys that somebody else reads; here they are only offered for misspelled ones.
     """
     entries = value.entries(wanted)
     read: dict[str, Any] = {}
@@ -168,7 +184,7 @@ def fields(
                 raise child.refused(refused[key])
             if key in known and not child.null:
                 read[key] = known[key](child)
-    _report_unknown(value, entries, known, refused)
+    _report_unknown(value, entries, (*known, *refused, *beside))
     for key in required:
         if key not in entries or entries[key].null:
             path = f"{value.path}.{key}" if value.path else key
@@ -176,20 +192,22 @@ def fields(
     return read
 
 
-def _report_unknown(
-    value: Value, entries: Mapping[str, Value], known: Mapping[str, Any], refused: Mapping[str, str]
-) -> None:
-    unknown = [key for key in entries if key not in known and key not in refused]
-    for index, key in enumerate(unknown):
-        guess = _guess(key, [*known, *refused]) if index < _MOST_GUESSES else ""
+def _report_unknown(value: Value, entries: Mapping[str, Value], known: tuple[str, ...]) -> None:
+    for key in (key for key in entries if key not in known):
+        guess = nearest(value, key, list(known))
         text = f"unknown key {quote(key)}{guess}"
         value.reading.problems.add(entries[key].key_at, value.path, text)
 
 
-def _guess(key: str, known: list[str]) -> str:
-    if len(key) > _LONGEST_GUESSED:
+def nearest(value: Value, word: str, known: list[str]) -> str:
+    """A question after the known word that was probably meant; empty where none is near.
+
+    Only the first wrong words of a file get one: each costs a comparison with every known word.
+    """
+    if len(word) > _LONGEST_GUESSED or not value.reading.problems.may_guess():
         return ""
-    near = get_close_matches(key.lower().replace("-", "_"), known, n=1, cutoff=0.7)
+    near = get_close_matches(word.lower().replace("-", "_"), known, n=1, cutoff=0.7)
+    near = near or get_close_matches(word.lower(), known, n=1, cutoff=0.7)
     return f"; did you mean {quote(near[0])}?" if near else ""
 
 

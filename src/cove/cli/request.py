@@ -52,16 +52,18 @@ class Source(Struct, frozen=True, kw_only=True):
     folder: Path
 
 
-def collect(file: str | None, flags: Flags) -> dict[str, Any]:
-    """The request for a file, `-` for stdin, or flags. Raises InvalidFile."""
+def collect(file: str | None, flags: Flags, *, local: bool = True) -> dict[str, Any]:
+    """The request for a file, `-` for stdin, or flags. Raises InvalidFile.
+
+    `local`: the agent is on this machine, so that paths relative to the file mean something to it.
+    """
     source = _source(file, flags)
-    env_files, variables = _needs(source, os.environ)
     return {
         "name": source.name,
         "text": source.text,
         "origin": source.origin,
-        "env_files": env_files,
-        "variables": variables,
+        "folder": str(source.folder) if local else "",
+        **_needs(source, os.environ),
         "by": author(),
     }
 
@@ -192,17 +194,43 @@ def _env(pair: str) -> str:
     return f'{key}: "${{{key}}}"'
 
 
-def _needs(source: Source, environment: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def _needs(source: Source, environment: Mapping[str, str]) -> dict[str, Any]:
     from cove.appfile.references import env_file_variables, references
 
     wanted = references(source.text)
-    env_files = {
-        name: _read(source.folder / name, name)
-        for name in wanted.env_files
-        if (source.folder / name).exists()  # the agent knows which may be missing
-    }
+    env_files = _beside(source.folder, wanted.env_files)
+    files = _beside(source.folder, wanted.files)
     variables = wanted.variables.union(*map(env_file_variables, env_files.values()))
-    return env_files, _values(variables, source.folder, environment)
+    return {
+        "env_files": env_files,
+        "files": files,
+        "variables": _values(variables, source.folder, environment),
+    }
+
+
+def _beside(folder: Path, paths: tuple[str, ...]) -> dict[str, str]:
+    """The files that come with the app file, by path as written.
+
+    One that is missing is left to the agent, which knows what may be. A symbolic link out of the
+    folder is refused: whoever deploys a stranger's file shall not send their own.
+    """
+    found = {}
+    for name in paths:
+        if (folder / name).exists():
+            found[name] = _read(_real(folder, name), name)
+    return found
+
+
+def _real(folder: Path, name: str) -> Path:
+    """Where a file really lies. Raises InvalidFile (`outside-folder`)."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InvalidFile(
+            f"{name}: a symbolic link leads out of the app file's folder",
+            code="outside-folder",
+            hint="copy the file to where the app file is",
+        )
+    return path
 
 
 def _values(wanted: frozenset[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -218,7 +246,7 @@ def _dotenv(path: Path, wanted: frozenset[str], environment: Mapping[str, str]) 
     from cove.appfile.envfile import EnvFileError, read_env_file
 
     try:
-        found = read_env_file(_read(path, ".env"), environment.get)
+        found = read_env_file(_read(_real(path.parent, ".env"), ".env"), environment.get)
     except EnvFileError as error:
         raise InvalidFile(f".env:{error.line}: {error.text}") from None
     return {name: value for name, value in found.items() if name in wanted}

@@ -145,7 +145,7 @@ class Service(Struct, frozen=True, kw_only=True):
         """The order in effect: two copies must not share a writable volume or a host port."""
         if self.rollout.order is not None:
             return self.rollout.order
-        shares = self.ports or any(m.kind == "volume" and not m.read_only for m in self.mounts)
+        shares = self.ports or any(m.kind != "tmpfs" and not m.read_only for m in self.mounts)
         return "stop-first" if shares else "start-first"
 
 

@@ -6,13 +6,15 @@ import pytest
 
 from support.appfile import problem, problems, service
 
-GRANT = "needs a grant of the server's owner, which a later version of cove brings"
+GRANT = "needs a grant of the server's owner: cove allow shop"
 
 
 @pytest.mark.parametrize("limit", ["rtprio", "nice"])
 def test_no_file_may_run_before_other_processes(limit: str) -> None:
     """A container with real-time priority could starve the machine whatever its CPU limit is."""
-    assert problem(f"ulimits: {{{limit}: 10}}\n") == f"2:11: ulimits.{limit}: {GRANT}"
+    assert (
+        problem(f"ulimits: {{{limit}: 10}}\n") == f"2:11: ulimits.{limit}: {GRANT} ulimit={limit}"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from cove.appfile.keys import OPTIONS
+from cove.appfile.keys import OPTIONS, POWERS
 
 from support.appfile import problem, service
 
-GRANT = "needs a grant of the server's owner, which a later version of cove brings"
+GRANT = "needs a grant of the server's owner: cove allow shop"
 
 # key, as written, as Compose is to have it
 ACCEPTED = [
@@ -128,7 +128,7 @@ def test_composes_keys_are_kept_in_composes_own_form(key, written, canonical):
 
 def test_every_option_of_the_catalogue_has_an_example():
     """A newcomer's key comes with its line in the table above."""
-    assert {key for key, _, _ in ACCEPTED} == set(OPTIONS)
+    assert {key for key, _, _ in ACCEPTED} == set(OPTIONS) - set(POWERS)
 
 
 # key, as written, the finding behind the file's name
@@ -144,18 +144,26 @@ REFUSED = [
     ("command", "[[a]]", "2:11: command[0]: must be text, not a list"),
     ("command", "[a, ~]", "2:14: command[1]: must be text, but nothing is written here"),
     ("command", '["a\\0"]', "2:11: command[0]: must not contain control characters"),
-    ("cpus", "0", '2:7: cpus: must be a number above 0 and up to 1024, not "0"'),
-    ("cpus", "half", '2:7: cpus: must be a number above 0 and up to 1024, not "half"'),
-    ("cpus", "-1", '2:7: cpus: must be a number above 0 and up to 1024, not "-1"'),
-    ("cpus", "nan", '2:7: cpus: must be a number above 0 and up to 1024, not "nan"'),
+    ("cpus", "0", '2:7: cpus: must be a number from 0.01 to 1024, not "0"'),
+    (
+        "cpus",
+        "0.000000000001",
+        '2:7: cpus: must be a number from 0.01 to 1024, not "0.000000000001"',
+    ),
+    ("cpus", "half", '2:7: cpus: must be a number from 0.01 to 1024, not "half"'),
+    ("cpus", "-1", '2:7: cpus: must be a number from 0.01 to 1024, not "-1"'),
+    ("cpus", "nan", '2:7: cpus: must be a number from 0.01 to 1024, not "nan"'),
     ("cpuset", "0-", '2:9: cpuset: must be CPUs as "0-2,4", not "0-"'),
     ("deploy", "[a]", "2:9: deploy: must be a mapping"),
     (
         "deploy",
-        "{replicas: 2}",
-        ("2:10: deploy.replicas: is not read here; at the top level of the file, write replicas"),
+        "{restart_policy: {condition: any}}",
+        (
+            "2:10: deploy.restart_policy: is not read here; instead, write restart in the service "
+            "itself"
+        ),
     ),
-    ("deploy", "{mode: global}", "2:10: deploy.mode: belongs to Swarm, which is not supported yet"),
+    ("deploy", "{mode: global}", '2:16: deploy.mode: must be replicated, not "global"'),
     (
         "deploy",
         "{resources: {limits: {memory: 1k}}}",
@@ -169,7 +177,7 @@ REFUSED = [
     (
         "deploy",
         "{resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
-        f"2:37: deploy.resources.reservations.devices: a device of the host {GRANT}",
+        f"2:37: deploy.resources.reservations.devices: {GRANT} gpus",
     ),
     ("dns", "resolver", '2:6: dns: must be an IP address, not "resolver"'),
     ("dns_search", "a b", "2:13: dns_search: a host's name is letters, digits, dashes and dots"),
@@ -252,6 +260,16 @@ REFUSED = [
     ),
     (
         "logging",
+        "{options: {max-size: 10g}}",
+        ("2:31: logging.options.max-size: must be from 100k to 100m"),
+    ),
+    (
+        "logging",
+        "{options: {max-file: 11}}",
+        ('2:31: logging.options.max-file: must be a whole number from 1 to 10, not "11"'),
+    ),
+    (
+        "logging",
         "{options: {mode: non-blocking}}",
         ("2:21: logging.options.mode: other options would keep cove from reading the log"),
     ),
@@ -260,7 +278,7 @@ REFUSED = [
     ("mem_limit", "-1", '2:12: mem_limit: must be a size such as "64m" or "1g", not "-1"'),
     ("mem_limit", "999999999999999t", "2:12: mem_limit: is larger than any machine"),
     ("memswap_limit", "[1]", '2:16: memswap_limit: must be a size such as "64m", not a list'),
-    ("oom_score_adj", "-500", f"2:16: oom_score_adj: a negative value {GRANT}"),
+    ("oom_score_adj", "-500", f"2:16: oom_score_adj: {GRANT} oom-score"),
     (
         "oom_score_adj",
         "1001",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cove.appfile import load, references
-from cove.appfile.keys import KNOWN, REFUSED
+from cove.appfile.keys import KNOWN, SHORT_REFUSED
 from cove.errors import InvalidFile
 from cove.model import names
 from cove.model.app import App
@@ -79,7 +79,9 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
     max_leaves=8,
 )
 FILES = st.dictionaries(
-    st.sampled_from(sorted({*KNOWN, *REFUSED, "x-a"})) | st.text(max_size=5), VALUES, max_size=8
+    st.sampled_from(sorted({*KNOWN, *SHORT_REFUSED, "x-a"})) | st.text(max_size=5),
+    VALUES,
+    max_size=8,
 )
 
 

@@ -132,8 +132,8 @@ privileged: true
             'not "soon"'
         ),
         (
-            "shop.yml:5:1: privileged: needs a grant of the server's owner, which a later version "
-            "of cove brings"
+            "shop.yml:5:1: privileged: needs a grant of the server's owner: "
+            "cove allow shop privileged"
         ),
     ]
 

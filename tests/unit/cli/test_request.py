@@ -37,7 +37,9 @@ def test_a_file_is_sent_with_its_origin(folder: Path) -> None:
         "name": "shop.yml",
         "text": "image: shop:1\n",
         "origin": f"desk:{path}",
+        "folder": str(folder),
         "env_files": {},
+        "files": {},
         "variables": {},
         "by": "ann@desk",
     }
