@@ -168,10 +168,6 @@ NOTES: Final[dict[str, Note]] = {
     "port-undecided": Note(
         "The image exposes no port, or several, and the file names none.", "Write `port: 8000`."
     ),
-    "power": Note(
-        "`cove allow` was given something that is no power over the host.",
-        "Write it as the refusal of the app file does, such as `host-bind=/srv/data`.",
-    ),
     "proxy-down": Note("Traefik does not answer.", "`cove doctor`; the message names its log."),
     "proxy-image": Note(
         "Traefik's image could not be fetched.",

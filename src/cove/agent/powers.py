@@ -6,34 +6,35 @@ live is decided by rollouts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Final
 
 from cove.agent.platform import Parts
 from cove.errors import InvalidFile, NotFound
-from cove.model import names
+from cove.model import names, powers
 from cove.model.suggestions import nearest
 from cove.model.views import PowerView
 
-_POWER: Final = re.compile(r"[a-z-]+(=[^\s]+)?")
-_LONGEST: Final = 4096 + 32  # characters: PATH_MAX, and a power's own name
-
 
 def powers_of(parts: Parts, app: str) -> tuple[PowerView, ...]:
-    """The app's powers by name; those that its live release uses without having them as well."""
-    given = {grant.power: grant for grant in parts.store.grants(app)}
-    used = used_powers(parts, app)
-    return tuple(
+    """The app's powers by name; those that its live release uses without having them as well.
+
+    A power counts as used when the release uses it or a smaller one that it includes.
+    """
+    given = parts.store.grants(app)
+    used = sorted(used_powers(parts, app))
+    views = [
         PowerView(
-            power=power,
-            granted=power in given,
-            used=power in used,
-            by=given[power].by if power in given else "",
-            at=given[power].at if power in given else 0.0,
+            power=one.power,
+            granted=True,
+            used=any(powers.covers((one.power,), power) for power in used),
+            by=one.by,
+            at=one.at,
         )
-        for power in sorted({*given, *used})
-    )
+        for one in given
+    ]
+    lacking = powers.missing((one.power for one in given), used)
+    views += [PowerView(power=power, granted=False, used=True) for power in lacking]
+    return tuple(sorted(views, key=lambda view: view.power))
 
 
 def used_powers(parts: Parts, app: str) -> frozenset[str]:
@@ -43,12 +44,12 @@ def used_powers(parts: Parts, app: str) -> frozenset[str]:
     return frozenset(release.spec.powers if release else ())
 
 
-def grant(parts: Parts, app: str, powers: Sequence[str], by: str) -> tuple[str, ...]:
-    """Gives powers; those that are new. Raises InvalidFile, nothing being given then."""
+def grant(parts: Parts, app: str, wanted: Sequence[str], by: str) -> tuple[str, ...]:
+    """Gives powers; returns those that are new. Raises InvalidFile, nothing being given then."""
     _check_app(app)
-    wanted = [_checked(power) for power in dict.fromkeys(powers)]
+    spelled = list(dict.fromkeys(str(powers.parse(power)) for power in wanted))
     had = {grant.power for grant in parts.store.grants(app)}
-    new = tuple(power for power in wanted if power not in had)
+    new = tuple(power for power in spelled if power not in had)
     for power in new:
         parts.store.grant(app, power, by)
         text = f"given {power}, by {by or 'somebody'}"
@@ -56,25 +57,25 @@ def grant(parts: Parts, app: str, powers: Sequence[str], by: str) -> tuple[str, 
     return new
 
 
-def revoke(parts: Parts, app: str, powers: Sequence[str], by: str) -> tuple[str, ...]:
+def revoke(parts: Parts, app: str, wanted: Sequence[str], by: str) -> tuple[str, ...]:
     """Takes powers away; returns them.
 
     Raises InvalidFile and NotFound, nothing being taken then.
     """
     _check_app(app)
-    wanted = [_checked(power) for power in dict.fromkeys(powers)]
+    spelled = list(dict.fromkeys(str(powers.parse(power)) for power in wanted))
     had = [grant.power for grant in parts.store.grants(app)]
-    for power in wanted:
+    for power in spelled:
         if power not in had:
             near = nearest(power, had)
             raise NotFound(
                 f"{app} was not given {power}{near}", hint=f"what it has: cove allow {app}"
             )
-    for power in wanted:
+    for power in spelled:
         parts.store.revoke(app, power)
         text = f"{power} was taken away, by {by or 'somebody'}"
         parts.happenings.record("power", text, app=app, data={"power": power})
-    return tuple(wanted)
+    return tuple(spelled)
 
 
 def _check_app(app: str) -> None:
@@ -82,14 +83,3 @@ def _check_app(app: str) -> None:
         raise InvalidFile(
             f"{app[:80]!r} cannot be an app's name (small letters, digits, dashes)", code="usage"
         )
-
-
-def _checked(power: str) -> str:
-    """The power as it is recorded. Raises InvalidFile (`power`)."""
-    if len(power) > _LONGEST or not names.matches(_POWER, power):
-        raise InvalidFile(
-            f"{power[:80]!r} is no power over the host",
-            code="power",
-            hint="write it as the refusal of the app file does, such as host-bind=/srv/data",
-        )
-    return power

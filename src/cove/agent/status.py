@@ -11,7 +11,15 @@ from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
 from cove.errors import NotFound
 from cove.model.release import Release
-from cove.model.views import AppState, AppStatus, CertView, ReleaseView, ReplicaView, RouteView
+from cove.model.views import (
+    AppState,
+    AppStatus,
+    CertView,
+    OutlineView,
+    ReleaseView,
+    ReplicaView,
+    RouteView,
+)
 from cove.planning.planner import replaced_in_order
 from cove.ports import AppRecord, ContainerFacts
 from cove.rollout.urls import release_urls, route_url
@@ -34,6 +42,16 @@ async def all_statuses(parts: Parts) -> list[AppStatus]:
         _status(parts, record, tuple(c for c in containers if c.app == record.name))
         for record in sorted(parts.store.apps(), key=lambda record: record.name)
     ]
+
+
+def outline(parts: Parts) -> list[OutlineView]:
+    """Every app with its services, by name."""
+    views = []
+    for record in parts.store.apps():
+        release = parts.store.release(record.name, record.live) if record.live else None
+        services = tuple(service.name for service in release.spec.services) if release else ()
+        views.append(OutlineView(name=record.name, services=services))
+    return views
 
 
 def release_views(parts: Parts, name: str) -> list[ReleaseView]:

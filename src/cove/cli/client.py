@@ -24,6 +24,7 @@ from cove.errors import RemoteError, Unreachable
 
 SOCKET_NAME = "agent.sock"
 ANSWER_SECONDS = 60.0  # a plan asks registries for digests, which can be slow
+GLANCE_SECONDS = 0.5
 STARTING_SECONDS = 15.0  # an agent that recovers from a crash answers when it is done
 STARTING = "starting"  # the API's code for that
 SILENCE_SECONDS = 30.0  # a stream is kept alive every 10 s; three missed ones mean it is dead
@@ -84,6 +85,18 @@ class Client:
             if error.specific_code == "not-permitted":
                 raise
             return None
+
+    def glance(self, path: str) -> dict[str, Any]:
+        """GET for what can do without: empty where no answer comes at once."""
+        connection = UnixConnection(self.socket_path, GLANCE_SECONDS)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return _object(response.read()) if response.status == http.HTTPStatus.OK else {}
+        except (OSError, http.client.HTTPException, ValueError):
+            return {}
+        finally:
+            connection.close()
 
     def stream(
         self, path: str, *, silence: float | None = SILENCE_SECONDS, **query: object

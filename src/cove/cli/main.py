@@ -15,6 +15,8 @@ import click
 from cove.cli.options import Settings, global_options
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from cove.errors import CoveError
 
 SECTIONS: dict[str, dict[str, str]] = {
@@ -39,6 +41,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "down": "Stop the platform; apps' data stays",
         "doctor": "Check this machine and say how to mend it",
         "certs": "Certificates, and cove's own authority",
+        "completion": "Completion of commands and names in your shell",
         "version": "Versions of cove and what it runs on",
     },
 }
@@ -71,9 +74,18 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest command suggested for an unknown one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        known = not args or args[0] in COMMANDS or args[0].startswith("-")
+        if not known and not ctx.resilient_parsing:
             ctx.fail(_unknown(args[0]))
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands with their texts, from the table above, and the options."""
+        from click.shell_completion import CompletionItem
+
+        found = [(name, text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=text) for name, text in found), *options]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, from the table above."""

@@ -9,11 +9,14 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from cove.model import names
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 DEFAULT_DATA_DIR = "/var/lib/cove"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +50,17 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         setattr(settings, parameter.name, True)
 
 
+def complete(kind: str) -> Callable[..., Any]:
+    """Shell completion by the function of that name in `cove.cli.candidates`, loaded when asked."""
+
+    def found(context: click.Context, _: click.Parameter, incomplete: str) -> Any:
+        from cove.cli import candidates
+
+        return candidates.find(kind, context, incomplete)
+
+    return found
+
+
 _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-q", "--quiet"), {"is_flag": True, "help": "No progress, only results and errors."}),
     (("--no-color",), {"is_flag": True, "help": "Plain text; NO_COLOR does the same."}),
@@ -55,6 +69,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--data-dir",),
         {
             "metavar": "DIR",
+            "shell_complete": complete("folders"),
             "help": f"Where cove keeps its data.  [COVE_DATA_DIR; {DEFAULT_DATA_DIR}]",
         },
     ),
@@ -97,6 +112,13 @@ class AppName(click.ParamType[str]):
         if not names.matches(names.APP, text):
             self.fail(f"{text!r} cannot be an app's name (small letters, digits, dashes)")
         return text
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names of the apps there are."""
+        found: list[CompletionItem] = complete("apps")(ctx, param, incomplete)
+        return found
 
 
 APP = AppName()

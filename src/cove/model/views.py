@@ -94,6 +94,13 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     powers: tuple[PowerView, ...] = ()
 
 
+class OutlineView(Struct, frozen=True, kw_only=True):
+    """An app's names: its own, and its services' as the live release has them."""
+
+    name: str
+    services: tuple[str, ...]
+
+
 class ReleaseView(Struct, frozen=True, kw_only=True):
     """One line of an app's history."""
 

@@ -15,7 +15,7 @@ def power(name: str, *, granted: bool = True, used: bool = False) -> dict[str, A
 
 
 def test_powers_are_given(cove: Cove, agent: FakeAgent) -> None:
-    """They go to the agent with who gives them; each is told, old ones as such."""
+    """They go to the agent with who gives them; those that are new are told."""
     powers = [power("host-bind=/srv"), power("privileged")]
     answer = {"powers": powers, "changed": ["host-bind=/srv"]}
     agent.answers["POST", f"{PATH}/grant"] = (200, answer)
@@ -23,10 +23,10 @@ def test_powers_are_given(cove: Cove, agent: FakeAgent) -> None:
     (body,) = agent.bodies("POST", f"{PATH}/grant")
     assert body["powers"] == ["host-bind=/srv", "privileged"]
     assert body["by"]
-    assert cove.out.splitlines() == [
-        "shop may use host-bind=/srv",
-        "shop was given before: privileged",
-    ]
+    assert cove.out.splitlines() == ["shop may use host-bind=/srv"]
+    agent.answers["POST", f"{PATH}/grant"] = (200, {**answer, "changed": []})
+    assert cove("allow", "shop", "privileged") == 0
+    assert cove.out == "shop had it already\n"
 
 
 def test_taking_a_power_in_use_says_how_long_it_lasts(cove: Cove, agent: FakeAgent) -> None:

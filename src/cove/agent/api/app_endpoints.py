@@ -12,7 +12,7 @@ from cove.agent.platform import Parts
 from cove.errors import NotFound
 from cove.model.events import Rollout
 from cove.model.requests import Who
-from cove.model.views import AppStatus, ReleaseView
+from cove.model.views import AppStatus, OutlineView, ReleaseView
 from cove.ports import LogLine
 
 _APP = "/v1/apps/{app}"
@@ -50,6 +50,11 @@ class AppEndpoints:
     async def apps(self, _: web.Request) -> web.StreamResponse:
         """Every app."""
         return answer({"apps": await status.all_statuses(self._parts)})
+
+    @endpoint("GET", "/v1/outline", {"apps": list[OutlineView]})
+    async def outline(self, _: web.Request) -> web.StreamResponse:
+        """Names alone, from the record: for completion, which must not wait for Docker."""
+        return answer({"apps": status.outline(self._parts)})
 
     @endpoint("GET", _APP, {"app": AppStatus})
     async def app(self, request: web.Request) -> web.StreamResponse:

@@ -8,25 +8,34 @@ from typing import Any
 import click
 
 from cove.cli.client import Client
-from cove.cli.options import APP, Settings, shared
+from cove.cli.options import APP, Settings, complete, shared
 from cove.cli.output import Output
 from cove.cli.text import ago
 from cove.errors import InvalidFile
+from cove.model import powers
+
+_HELP = """Give APP powers over the host, or list those it has.
+
+A file has no power of its own over the host: a deploy that needs one is refused until it is given
+here. It is given to the name, before the first deploy if need be.
+"""
 
 
-@click.command()
+def _help() -> str:
+    width = max(len(powers.spelled(name)) for name in powers.KINDS)
+    kinds = [f"  {powers.spelled(n):<{width}}  {k.text}" for n, k in powers.KINDS.items()]
+    return "\n".join((_HELP, "\b", "An app may then:", *kinds))
+
+
+@click.command(help=_help())
 @click.argument("app", type=APP)
-@click.argument("powers", nargs=-1, metavar="[POWER]...")
+@click.argument("wanted", nargs=-1, metavar="[POWER]...", shell_complete=complete("powers"))
 @click.option("--revoke", is_flag=True, help="Take the powers away.")
 @shared
-def command(settings: Settings, app: str, powers: tuple[str, ...], revoke: bool) -> None:
-    """Give APP powers over the host, such as host-bind=/srv/data; without POWER, list them.
-
-    A file has no power of its own over the host: a deploy that needs one is refused until it is
-    given here. It is given to the name, before the first deploy if need be.
-    """
+def command(settings: Settings, app: str, wanted: tuple[str, ...], revoke: bool) -> None:
+    """Lists, gives or takes."""
     out, client = Output(settings), Client(settings)
-    if not powers:
+    if not wanted:
         if revoke:
             raise InvalidFile("--revoke needs the powers to take away", code="usage")
         _list(settings, out, app, client.get(f"/v1/apps/{app}/powers"))
@@ -34,19 +43,20 @@ def command(settings: Settings, app: str, powers: tuple[str, ...], revoke: bool)
     from cove.cli.request import author
 
     verb = "revoke" if revoke else "grant"
-    answer = client.post(f"/v1/apps/{app}/powers/{verb}", {"powers": powers, "by": author()})
+    answer = client.post(f"/v1/apps/{app}/powers/{verb}", {"powers": wanted, "by": author()})
     if out.json_wanted:
         out.json(answer)
     elif revoke:
         _taken(out, app, answer)
     else:
-        _given(out, app, powers, answer)
+        _given(out, app, wanted, answer)
 
 
-def _given(out: Output, app: str, powers: tuple[str, ...], answer: dict[str, Any]) -> None:
-    for power in dict.fromkeys(powers):
-        said = "may use" if power in answer["changed"] else "was given before:"
-        out.line(f"{app} {said} {out.foreign(power)}")
+def _given(out: Output, app: str, wanted: tuple[str, ...], answer: dict[str, Any]) -> None:
+    for power in answer["changed"]:
+        out.line(f"{app} may use {out.foreign(power)}")
+    if not answer["changed"]:
+        out.line(f"{app} had {'it' if len(wanted) == 1 else 'them'} already")
 
 
 def _taken(out: Output, app: str, answer: dict[str, Any]) -> None:
@@ -65,16 +75,16 @@ def _overdue(entry: dict[str, Any]) -> bool:
 
 
 def _list(settings: Settings, out: Output, app: str, answer: dict[str, Any]) -> None:
-    powers = answer["powers"]
+    entries = answer["powers"]
     if out.json_wanted:
         out.json({"app": app, **answer})
         return
-    if not powers:
+    if not entries:
         out.line(f"{app} has no powers over the host")
         return
     now = time.time()
-    out.table(("POWER", "GIVEN", "BY", "USED"), [_row(out, entry, now) for entry in powers])
-    overdue = " ".join(entry["power"] for entry in powers if _overdue(entry))
+    out.table(("POWER", "GIVEN", "BY", "USED"), [_row(out, entry, now) for entry in entries])
+    overdue = " ".join(entry["power"] for entry in entries if _overdue(entry))
     if overdue:
         out.note(f"the next deploy needs: {settings.command(f'allow {app} {overdue}')}")
 

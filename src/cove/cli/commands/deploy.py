@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cove.cli.client import Client
-from cove.cli.options import APP, Settings, shared
+from cove.cli.options import APP, Settings, complete, shared
 from cove.cli.output import Output
 from cove.cli.request import Flags, collect
 
@@ -59,7 +59,9 @@ def app_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Adds FILE and the options that describe an app without one."""
     for names, options in reversed(_APP_OPTIONS):
         function = click.option(*names, **options)(function)
-    return click.argument("file", required=False, metavar="[FILE|-]")(function)
+    return click.argument(
+        "file", required=False, metavar="[FILE|-]", shell_complete=complete("files")
+    )(function)
 
 
 def app_flags(options: dict[str, Any]) -> Flags:

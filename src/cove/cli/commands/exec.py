@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cove.cli.client import Client
-from cove.cli.options import APP, Settings, shared
+from cove.cli.options import APP, Settings, complete, shared
 from cove.cli.output import Output
 from cove.errors import InvalidFile
 
@@ -27,7 +27,12 @@ errors stay apart and bytes are left as they are. It ends when you leave.
 @click.command(help=HELP)
 @click.argument("app", type=APP)
 @click.argument("words", nargs=-1, metavar="-- COMMAND...", type=click.UNPROCESSED)
-@click.option("--service", metavar="NAME", help="In which service; default: the one with a route.")
+@click.option(
+    "--service",
+    metavar="NAME",
+    shell_complete=complete("services"),
+    help="In which service; default: the one with a route.",
+)
 @click.option("--replica", type=click.IntRange(1), help="In which replica; default: any that runs.")
 @click.option("-T", "--no-tty", is_flag=True, help="No terminal, though there is one.")
 @click.option("-u", "--user", metavar="USER", default="", help="As which user: NAME or UID[:GID].")
