@@ -11,6 +11,8 @@ from cove.appfile import Server, load
 from cove.errors import InvalidFile
 from cove.model.app import App, Service
 
+from support.schema import findings
+
 IMAGE = "image: acme/shop:1\n"
 NONE: Mapping[str, str] = {}
 
@@ -25,9 +27,12 @@ def app(
     folder: str = "",
     granted: Collection[str] = (),
 ) -> App:
-    """The app a file describes; a finding fails the test with its words."""
+    """The app a file describes; a finding fails the test with its words.
+
+    What the parser accepts, the schema must accept: every test of a good file holds that too.
+    """
     try:
-        return load(
+        found = load(
             text,
             name=name,
             env_files=env_files,
@@ -37,6 +42,8 @@ def app(
         )
     except InvalidFile as error:
         pytest.fail("\n".join((str(error), *error.problems)))
+    assert findings(text) == [], text
+    return found
 
 
 def service(text: str, **given: Any) -> Service:

@@ -27,6 +27,8 @@ from cove.appfile.reference import HEALTH, KEYS, ROLLOUT, ROUTES, Entry
 from cove.cli.main import COMMANDS, group
 from cove.errors import CoveError, InvalidFile
 
+from support.schema import findings
+
 TOP = Path(__file__).parents[2]
 PAGES = sorted(
     [*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md"), *(TOP / "examples").rglob("*.md")]
@@ -139,6 +141,7 @@ def parse(block: str, granted: frozenset[str] = GRANTS) -> None:
         )
     except InvalidFile as error:
         pytest.fail("\n".join((str(error), *error.problems)))
+    assert findings(block) == []
 
 
 def test_the_reference_is_up_to_date() -> None:

@@ -1,6 +1,7 @@
 """The app file: from YAML text to `cove.model.app.App`, with every finding in its place.
 
-Any layer above may import `load` and `references` from here, and nothing from the modules below.
+Any layer above may import `load` and `references` from here, the CLI also `schema` and
+`documentation`, and nothing else from the modules below.
 `loading` is imported on use: the CLI wants `references` alone, and wants it cheap.
 """
 

@@ -87,10 +87,18 @@ def _powers(context: click.Context) -> _Found:
             yield name + ("=" if kind.value else ""), kind.text
 
 
+def _keys(_: click.Context) -> _Found:
+    from cove.appfile.documentation import documentation
+
+    for path, key in documentation().items():
+        yield path, key.text.replace("`", "")
+
+
 _PATHS: Final = {"files": "file", "folders": "dir"}
 _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "apps": _apps,
     "services": _services,
     "releases": _releases,
     "powers": _powers,
+    "keys": _keys,
 }

@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "start": "Start a stopped app",
         "restart": "Replace an app's containers by fresh ones",
         "remove": "Remove an app; its volumes stay unless told",
+        "schema": "The app file's schema, and what a key means",
         "attach": "Follow a rollout that is under way",
         "allow": "Powers over the host: give them to an app, take them away",
     },

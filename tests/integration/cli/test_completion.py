@@ -186,3 +186,9 @@ def test_the_script_names_the_command(data_dir, shell):
     )
     assert f"_COVE_COMPLETE={shell}_complete" in done.stdout
     assert done.stderr == ""
+
+
+def test_keys_of_the_app_file_are_completed(data_dir):
+    """By their paths, with their meaning where a shell shows that."""
+    assert "rollout.drain" in tab(data_dir, "schema", "roll")
+    assert "The image to run" in spoken(data_dir, "zsh", "schema", "imag")
