@@ -129,8 +129,8 @@ class Engine(Protocol):
     def logs(
         self, facts: ContainerFacts, *, since: float, tail: int, follow: bool
     ) -> AsyncIterator[LogLine]: ...
-    def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
-        """Containers of the app as they start, until the iterator is closed."""
+    def starts(self, app: str, since: float) -> AsyncIterator[ContainerFacts]:
+        """Containers of the app as they start, from a time on, until the iterator is closed."""
 
     async def subnets(self) -> tuple[str, ...]:
         """Every address range a Docker network of this machine holds, in CIDR form."""

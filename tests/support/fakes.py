@@ -131,7 +131,7 @@ class FakeEngine:
                 text=text,
             )
 
-    async def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
+    async def starts(self, app: str, since: float) -> AsyncIterator[ContainerFacts]:
         for facts in await self.containers(app):
             yield facts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from heapq import heappop, heappush
 from typing import Self
@@ -14,6 +14,7 @@ from cove.errors import CoveError
 from cove.ports import ContainerFacts, Engine, LogLine
 
 _INSTANT = 1e-6  # seconds, the finest a line's time is told
+_EARLIER = 1.0  # seconds
 _MOST_KEPT = 32 << 20  # characters
 _QUEUE = 100  # lines a slow reader may be behind before its containers' streams wait
 
@@ -25,7 +26,12 @@ async def recent(
 
     However much that is, only little of it is in memory at a time.
     """
-    found = await engine.containers(app)
+    return _of(engine, await engine.containers(app), since=since, tail=tail)
+
+
+def _of(
+    engine: Engine, found: Sequence[ContainerFacts], *, since: float, tail: int
+) -> AsyncGenerator[LogLine, None]:
     streams = [engine.logs(facts, since=since, tail=tail, follow=False) for facts in found]
     return _merged(streams) if tail < 0 else _last(_merged(streams), tail)
 
@@ -105,10 +111,13 @@ class _Follower:
     async def begin(self, since: float, tail: int) -> AsyncIterator[LogLine]:
         """Starts to watch, and gives what was written before."""
         begun = time.time()
-        self._spawn(self._watch())
         found = await self._engine.containers(self._app)
+        # Docker is asked for the starts since before the list was made, so that none is missed;
+        # those of the list are known by their times.
+        known_starts = {(facts.id, facts.started_at) for facts in found}
+        self._spawn(self._watch(begun - _EARLIER, known_starts))
         told: dict[tuple[str, int], list[LogLine]] = {}  # each container's, of its last instant
-        before = await recent(self._engine, self._app, since=since, tail=tail)
+        before = _of(self._engine, found, since=since, tail=tail)
         async with aclosing(before):
             async for line in before:
                 known = told.setdefault((line.service, line.release), [])
@@ -120,8 +129,11 @@ class _Follower:
             known = told.get((facts.service, facts.release), [])
             self._spawn(self._read(facts, max(since, begun), known))
 
-    async def _watch(self) -> None:
-        async for facts in self._engine.starts(self._app):
+    async def _watch(self, since: float, known: set[tuple[str, float]]) -> None:
+        async for facts in self._engine.starts(self._app, since):
+            if (facts.id, facts.started_at) in known:
+                continue
+            known.add((facts.id, facts.started_at))
             self._spawn(self._read(facts, max(0.0, facts.started_at - 0.001), []))
 
     async def _read(self, facts: ContainerFacts, since: float, known: list[LogLine]) -> None:

@@ -121,15 +121,11 @@ class Client:
         began = time.monotonic()
         try:
             with self._translating():
-                while (response := _send(connection, method, path, body)) is None:
+                while isinstance(answer := _send(connection, method, path, body), RemoteError):
                     if time.monotonic() - began > STARTING_SECONDS:
-                        raise Unreachable(
-                            "the agent is still starting",
-                            code=STARTING,
-                            hint="try again in a moment",
-                        )
+                        raise self._starting(answer)
                     time.sleep(_RETRY)
-                yield response
+                yield answer
         finally:
             connection.close()
 
@@ -151,6 +147,14 @@ class Client:
                 code="connection-lost",
                 hint=self._command("doctor"),
             ) from error
+
+    def _starting(self, reason: RemoteError) -> Unreachable:
+        """What it waits for is the agent's to say: Docker, the proxy, or only its own recovery."""
+        return Unreachable(
+            f"the agent is not ready yet: {reason.message}",
+            code=STARTING,
+            hint=f"try again in a moment, or see: {self._command('doctor')}",
+        )
 
     def _absent(self) -> Unreachable:
         return Unreachable(
@@ -176,8 +180,8 @@ def _with_query(path: str, query: dict[str, object]) -> str:
 
 def _send(
     connection: http.client.HTTPConnection, method: str, path: str, body: dict[str, Any] | None
-) -> http.client.HTTPResponse | None:
-    """The response; None where the agent, still starting, has not taken the request."""
+) -> http.client.HTTPResponse | RemoteError:
+    """The response; the agent's reason where it is still starting and has not taken the request."""
     payload = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"} if payload is not None else {}
     connection.request(method, path, body=payload, headers=headers)
@@ -186,7 +190,7 @@ def _send(
         refusal = _refusal(response.status, response.read())
         connection.close()  # the next request opens it anew
         if refusal.specific_code == STARTING:
-            return None
+            return refusal
         raise refusal
     return response
 

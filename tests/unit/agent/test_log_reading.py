@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -85,3 +86,32 @@ def test_the_last_lines_fit_into_memory() -> None:
     huge = "x" * (following._MOST_KEPT // 2)
     engine = Containers([line(i, huge) for i in range(5)])
     assert len(recent(engine, 100)) == 2
+
+
+class Busy(Containers):
+    """An engine on which a second container starts right after the first was listed."""
+
+    async def containers(self, app: str) -> tuple[ContainerFacts, ...]:
+        return (await super().containers(app))[:1]
+
+    async def starts(self, app: str, since: float) -> AsyncIterator[ContainerFacts]:
+        assert since < time.time()
+        for facts in (*await super().containers(app), *await super().containers(app)):
+            yield facts
+
+
+def test_a_container_that_starts_while_following_begins_is_read_once() -> None:
+    """Docker tells of the starts since before the list; those of the list are not read again."""
+    engine = Busy([line(1.0, "old", "0")], [line(time.time(), "new", "1")])
+
+    async def read() -> list[str]:
+        found: list[str] = []
+        stream = following.follow(cast("Engine", engine), "a", since=0, tail=10)
+        while len(found) < 2:
+            one = await anext(stream)
+            assert one
+            found.append(one.text)
+        return found
+
+    assert asyncio.run(asyncio.wait_for(read(), 10)) == ["old", "new"]
+    assert engine.read == 3  # the first once for its past, and once to go on after it

@@ -93,7 +93,7 @@ def test_an_agent_that_does_not_get_ready_is_given_up(
     monkeypatch.setattr(module, "_RETRY", 0.01)
     monkeypatch.setattr(module, "STARTING_SECONDS", 0.05)
     agent.answers["GET", "/v1/apps"] = starting(100_000)
-    with pytest.raises(Unreachable, match="still starting"):
+    with pytest.raises(Unreachable, match="not ready yet: the agent is starting"):
         client.get("/v1/apps")
 
 

@@ -102,7 +102,12 @@ def test_status_in_depth(cove: Cove, agent: FakeAgent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("stopped", "cove start shop"), ("down", "cove logs shop")]
+    ("state", "said"),
+    [
+        ("stopped", "cove start shop"),
+        ("down", "cove logs shop"),
+        ("empty", "cove remove shop"),
+    ],
 )
 def test_status_of_an_app_that_does_not_run_names_the_next_command(
     cove: Cove, agent: FakeAgent, state: str, said: str

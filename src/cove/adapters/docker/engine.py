@@ -144,10 +144,11 @@ class DockerEngine:
         """A container's lines; `tail` -1 means all."""
         return container_logs.read(self._client, facts, since=since, tail=tail, follow=follow)
 
-    async def starts(self, app: str) -> AsyncIterator[ContainerFacts]:
-        """Containers of the app as they start."""
+    async def starts(self, app: str, since: float) -> AsyncIterator[ContainerFacts]:
+        """Containers of the app as they start, those since a time included."""
         filters = {"type": ["container"], "event": ["start"], "label": self._labels(app)}
-        async with self._client.stream("GET", "/events", filters=filters) as response:
+        query: dict[str, Any] = {"filters": filters, "since": f"{since:.9f}"}
+        async with self._client.stream("GET", "/events", **query) as response:
             async for line in response.content:
                 facts = await self.container(json.loads(line)["Actor"]["ID"])
                 if facts is not None:

@@ -92,6 +92,9 @@ def _show_one(settings: Settings, out: Output, app: dict[str, Any]) -> None:
         out.note(_under_way(settings, app["rollout"]))
     elif state == "stopped":
         out.note(f"start it: {settings.command('start ' + app['name'])}")
+    elif state == "empty":
+        remove = settings.command("remove " + app["name"])
+        out.note(f"deploy it again, or take it away: {remove}")
     elif state in {"down", "degraded"}:
         out.note(f"see why: {settings.command('logs ' + app['name'])}")
 
