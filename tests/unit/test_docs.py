@@ -122,9 +122,7 @@ def app_files() -> list[tuple[str, str]]:
     ]
 
 
-GRANTS = frozenset(
-    {"host-bind=/srv", "docker-socket", "device=/dev", "cap=ALL", "network-mode=host"}
-)
+GRANTS = frozenset({"host-bind=/srv", "docker-socket", "cap=ALL", "network-mode=host"})
 
 
 def parse(block: str, granted: frozenset[str] = GRANTS) -> None:

@@ -6,7 +6,6 @@ top says where the content comes from, and a service says where it wants to find
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from cove.appfile.problems import quote
 from cove.appfile.scalars import integer, matching, word
 from cove.appfile.value import Value, each, fields, nearest
 from cove.model.app import EnvValue, File
+from cove.model.powers import normal
 
 CONFIG: Final = "config"
 SECRET: Final = "secret"  # noqa: S105 - the word, not one
@@ -93,7 +93,7 @@ def _config_target(value: Value) -> str:
 
 
 def _target(value: Value, found: str) -> str:
-    tidy = found == posixpath.normpath(found) and ".." not in found.split("/")
+    tidy = found == normal(found) and ".." not in found.split("/")
     if not tidy or found == "/" or len(found) > _MAX_TARGET:
         raise value.invalid('must be a tidy path of a file: no "..", no "//"')
     if ":" in found or not found.isprintable():

@@ -23,7 +23,10 @@ from cove.model import names
 
 MAX_BYTES = 1_000_000  # an app file is some hundred bytes; anything near this is a mistake
 FOLDER_FILES = ("cove.yml", "cove.yaml")
-NAMED_BY_FOLDER = (*FOLDER_FILES, "compose.yml", "compose.yaml")
+NAMED_BY_FOLDER = (
+    *FOLDER_FILES,
+    *("compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"),
+)
 
 
 class Flags(Struct, frozen=True, kw_only=True):

@@ -46,6 +46,32 @@ def test_a_file_tells_which_files_and_variables_it_draws_on(text, files, variabl
 
 
 @pytest.mark.parametrize(
+    ("text", "env_files", "variables", "files"),
+    [
+        ("services: {a: {image: x$A, env_file: [a, ../b, /c]}}", ("a",), {"A"}, ()),
+        ("services: {a: {env_file: a}, b: {env_file: [a, b]}}", ("a", "b"), set(), ()),
+        ("services: {a: {environment: {A: , B: $C}}}", (), {"A", "C"}, ()),
+        ("services: {a: {x-cove: {domain: $D}, x-b: $B}}", (), {"D"}, ()),
+        ("x-cove: {name: $N}\nx-b: $B", (), {"N"}, ()),
+        ("configs: {a: {file: ./a}, b: {file: ../b}, c: }", (), set(), ("./a",)),
+        ("secrets: {a: {environment: A}, b: {content: $B}}", (), {"A", "B"}, ()),
+        ("secrets: [x, {source: a, file: a}, {environment: A}]", (), {"A"}, ("a",)),
+        (
+            "configs: {a: {file: ~/a}, b: {file: a/../../b}, c: {file: a/../b}}",
+            (),
+            set(),
+            ("a/../b",),
+        ),
+        ("services: [a]\nsecrets: x\nconfigs: [[x]]", (), set(), ()),
+        ("services: {a: x, b: , c: [{env_file: a}]}", (), set(), ()),
+    ],
+)
+def test_the_compose_form_draws_on_the_same_in_more_places(text, env_files, variables, files):
+    """What leads out of the folder is not asked for."""
+    assert references(text) == References(env_files, frozenset(variables), files)
+
+
+@pytest.mark.parametrize(
     ("text", "variables"),
     [
         ("A=1", set()),

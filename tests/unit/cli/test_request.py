@@ -45,7 +45,7 @@ def test_a_file_is_sent_with_its_origin(folder: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["cove.yml", "cove.yaml", "compose.yml"])
+@pytest.mark.parametrize("name", ["cove.yml", "cove.yaml", "compose.yml", "docker-compose.yml"])
 def test_a_file_named_like_any_other_is_shown_with_its_folder(folder: Path, name: str) -> None:
     """`cove.yml` says nothing; its folder does."""
     (folder / "shop").mkdir()
@@ -235,3 +235,53 @@ def test_deploy_and_plan_send_the_same(cove: Cove, agent: FakeAgent) -> None:
     (planned,) = agent.bodies("POST", "/v1/plan")
     (deployed,) = agent.bodies("POST", "/v1/rollouts")
     assert deployed == {**planned, "why": "new", "take_over": True}
+
+
+COMPOSE = (
+    "services: {web: {image: shop:1, env_file: web.env, environment: [A]}}\n"
+    "configs: {c: {file: ./conf/c.txt}}\nsecrets: {s: {environment: B}}\n"
+)
+
+
+def test_a_compose_file_is_sent_with_all_it_draws_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Env files of services, files of configs, variables of both."""
+    monkeypatch.setenv("A", "1")
+    monkeypatch.setenv("B", "2")
+    (folder / "conf").mkdir()
+    write(folder / "conf" / "c.txt", "c")
+    write(folder / "web.env", "X=$Y\n")
+    monkeypatch.setenv("Y", "3")
+    write(folder / "compose.yml", COMPOSE)
+    found = collect("compose.yml", Flags())
+    assert found["env_files"] == {"web.env": "X=$Y\n"}
+    assert found["files"] == {"./conf/c.txt": "c"}
+    assert found["variables"] == {"A": "1", "B": "2", "Y": "3"}
+    assert found["folder"] == str(folder)
+
+
+def test_an_agent_elsewhere_is_not_told_of_a_folder_here(folder: Path) -> None:
+    """Paths that start there would mean something else on its machine."""
+    write(folder / "shop.yml", "image: shop:1\n")
+    assert collect("shop.yml", Flags(), local=False)["folder"] == ""
+
+
+@pytest.mark.parametrize("name", ["web.env", "conf/c.txt", ".env"])
+def test_a_link_out_of_the_folder_is_not_followed(folder: Path, name: str) -> None:
+    """Whoever deploys a stranger's file shall not send their own."""
+    (folder / "app" / "conf").mkdir(parents=True)
+    write(folder / "private", "A=secret\n")
+    (folder / "app" / name).symlink_to(folder / "private")
+    write(folder / "app" / "compose.yml", COMPOSE)
+    with pytest.raises(InvalidFile, match="symbolic link leads out") as caught:
+        collect("app/compose.yml", Flags())
+    assert caught.value.specific_code == "outside-folder"
+
+
+def test_a_link_within_the_folder_is_followed(folder: Path) -> None:
+    """It shows nothing that is not there anyway."""
+    write(folder / "real.env", "A=1\n")
+    (folder / "web.env").symlink_to("real.env")
+    write(folder / "shop.yml", "image: shop:1\nenv_file: web.env\n")
+    assert collect("shop.yml", Flags())["env_files"] == {"web.env": "A=1\n"}
