@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from cove.appfile.schema import schema
 
 
-class Newer(yaml.SafeLoader):
+class Newer(yaml.CSafeLoader):
     """YAML 1.2's core schema, which editors read; PyYAML itself reads 1.1."""
 
 
@@ -28,7 +28,7 @@ for _kind, _pattern, _first in (
     Newer.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), list(_first))
 
 
-class Older(yaml.SafeLoader):
+class Older(yaml.CSafeLoader):
     """YAML 1.1, as PyYAML reads it; "=" is a word."""
 
 
@@ -45,7 +45,7 @@ def validator() -> Draft202012Validator:
 
 def findings(text: str) -> list[str]:
     """What the schema has against a file, in either YAML."""
-    loaders: tuple[type[yaml.SafeLoader], ...] = (Newer, Older)
+    loaders: tuple[type[yaml.CSafeLoader], ...] = (Newer, Older)
     return [
         f"{loader.__name__}: {'/'.join(map(str, error.absolute_path))}: {error.message[:300]}"
         for loader in loaders

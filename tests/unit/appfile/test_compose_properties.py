@@ -17,6 +17,8 @@ from cove.model import names
 from cove.model.app import App, in_order
 from cove.model.powers import covers
 
+from support.schema import findings
+
 FINDING = re.compile(r"(shop\.yml:[1-9][0-9]*:[1-9][0-9]*|x:[1-9][0-9]*): .+")
 GRANTED = frozenset(
     {"host-bind=/", "docker-socket", "cap=ALL", "privileged", "pid=host", "ipc=host", "gpus"}
@@ -48,6 +50,7 @@ WORDS = st.sampled_from(
         "all",
     ]
 )
+
 PARTS = st.sampled_from(
     [
         "a",
@@ -145,6 +148,7 @@ def test_any_services_are_an_app_or_an_invalid_file(
         assert not [line for line in found.problems if "is not set" in line]
         return
     check(found)
+    assert findings(text) == []  # what the parser accepts, the schema does
     if not found.powers:
         assert load_or_refuse(text, frozenset()) == found
 

@@ -16,6 +16,8 @@ from cove.errors import InvalidFile
 from cove.model import names
 from cove.model.app import App
 
+from support.schema import findings
+
 FINDING = re.compile(r"(shop\.yml:[1-9][0-9]*:[1-9][0-9]*|\.env:[1-9][0-9]*): .+")
 YAML_LIKE = st.text(alphabet="abimage: ${}[]-\n&*!|>'\"?,#%<~\t", max_size=80)
 
@@ -49,6 +51,7 @@ WORDS = st.sampled_from(
         "=",
     ]
 )
+
 PARTS = st.sampled_from(
     [
         "domain",
@@ -102,6 +105,7 @@ def check(text: str) -> None:
         assert found.problems
         assert not [line for line in found.problems if not FINDING.fullmatch(line)]
         return
+    assert findings(text) == []  # what the parser accepts, the schema does
     app = found
     (service,) = app.services
     assert names.matches(names.APP, app.name)
