@@ -19,6 +19,7 @@ from cove.certification.announcing import Announcer
 from cove.certification.attempt import Attempt
 from cove.certification.parts import CertParts
 from cove.certification.policy import authority_pause, gate_pause, renewal_at, unfit
+from cove.certification.showing import by_domain, excuse, served
 from cove.certification.wanted import Wanted
 from cove.errors import CoveError, NotFound, Refused
 from cove.model.app import LOCAL_SUFFIXES, App, is_local_domain
@@ -27,7 +28,6 @@ from cove.model.certificates import (
     CertFacts,
     CertProgress,
     CertSource,
-    Obstacle,
     Outcome,
     Pair,
     Served,
@@ -107,7 +107,7 @@ class Certification:
         deadline = self._now() + seconds
         while missing := [d for d in self._public(release) if not self._valid(d)]:
             if self._now() >= deadline or all(self._hopeless(d, deadline) for d in missing):
-                return tuple(self._excuse(domain) for domain in missing)
+                return tuple(excuse(domain, self._progress.get(domain)) for domain in missing)
             await asyncio.sleep(_POLL)
         return ()
 
@@ -186,28 +186,12 @@ class Certification:
     def listing(self) -> list[Served]:
         """Every wanted name, whatever has become of it."""
         self._look()
-        local = {facts.domain: facts for facts in self.parts.local.listing()}
-        own_facts = {facts.domain: facts for facts in self.parts.files.listing("own")}
-        known: dict[CertSource, dict[str, CertFacts]] = {"local": local, "own": own_facts}
-        known["acme"] = {d: facts for d, facts in self._facts.items() if facts}
-        shown = [
-            Served(
-                domain=one.domain,
-                apps=one.apps,
-                source=one.source,
-                facts=known[one.source].get(one.domain),
-                progress=self._progress.get(one.domain),
-                busy=self._ordering(one.domain),
-            )
-            for one in self._wanted.values()
-        ]
-        unused = [
-            Served(domain=facts.domain, apps=(), source=source, facts=facts)
-            for source, found in known.items()
-            for facts in found.values()
-            if facts.domain not in self._wanted
-        ]
-        return sorted([*shown, *unused], key=lambda one: one.domain)
+        known: dict[CertSource, dict[str, CertFacts]] = {
+            "local": by_domain(self.parts.local.listing()),
+            "own": by_domain(self.parts.files.listing("own")),
+            "acme": {domain: facts for domain, facts in self._facts.items() if facts},
+        }
+        return served(self._wanted.values(), known, self._progress, self._ordering)
 
     # --- the loop
 
@@ -400,10 +384,3 @@ class Certification:
             and bool(progress.obstacle)
             and progress.next_try >= deadline
         )
-
-    def _excuse(self, domain: str) -> str:
-        progress = self._progress.get(domain)
-        reason = progress.error if progress and progress.error else "the authority is still at it"
-        obstacle: Obstacle = progress.obstacle if progress else ""
-        what = f"{domain} does not reach this server yet" if obstacle == "pending" else domain
-        return f"no certificate yet: {what}: {reason}; cove keeps trying, see: cove certs"

@@ -230,7 +230,11 @@ def _followed(domain: str, place: _Place, location: str, settings: AcmeSettings)
             (settings.tls_port if encrypted else settings.http_port) if parts.scheme else place.port
         )
     allowed = {_HTTP, _HTTPS, settings.http_port, settings.tls_port}
-    if port not in allowed or not parts.path.startswith("/") or not location.isascii():
+    if (
+        port not in allowed
+        or not parts.path.startswith("/")
+        or not (location.isascii() and location.isprintable())
+    ):
         raise _Elsewhere(f"it redirects to {_printable(location)}")
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     if any(c.isspace() for c in target):
