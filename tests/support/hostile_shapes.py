@@ -14,7 +14,7 @@ def proxy() -> Iterator[Hostile]:
         ("{{ env `SECRET` }}", "{{"),
         ("a.test`) || Host(`b.test", "lower case"),
         ("a.test\\`", "not a domain"),
-        ("*.test", "wildcard"),
+        ("*.test", "two parts"),
         ("a.test/b", "path"),
         ("https://a.test", "scheme"),
         ("10.0.0.1", "IP address"),

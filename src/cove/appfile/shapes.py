@@ -88,7 +88,12 @@ def of(catalogue: Iterable[str], shapes: Mapping[str, Shape], **more: Any) -> Sh
 
 PORT: Final = whole(1, 65535)
 NAMED_TEXTS: Final[Shape] = {"anyOf": [named(perhaps(TEXT)), items(TEXT)]}
-TLS: Final = words("auto", "local", "off")
+TLS: Final[Shape] = {
+    "anyOf": [
+        words("auto", "local", "off"),
+        mapping({"cert": TEXT, "key": TEXT}, required=("cert", "key")),
+    ]
+}
 
 HEALTH: Final[dict[str, Shape]] = {
     "path": TEXT,

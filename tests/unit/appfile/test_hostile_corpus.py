@@ -102,7 +102,8 @@ def check_document(found: App) -> None:
         mounts = [m for m in service["volumes"] if m["type"] not in ("volume", "tmpfs")]
         assert all(m["source"].startswith(f"./{FILES_DIR}/") for m in mounts)
         assert all(service[key] in FREE[key] for key in service.keys() & POWERS.keys())
-        assert not {"build", "provider", "extends", "container_name", "env_file"} & set(service)
+        assert not {"build", "provider", "extends", "env_file"} & set(service)
+        assert service["container_name"].startswith(f"{own}.")
     for text in strings(document):
         bare = re.sub(r"\$\$|\$\{COVE_[A-Z0-9_]+\}", "", text)
         assert "$" not in bare, f"Compose would fill in {text!r}"
