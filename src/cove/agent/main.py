@@ -93,7 +93,9 @@ async def _reachable(instance: Instance, identity: Identity) -> Identity:
 
 async def _live(parts: Parts, api: Api) -> None:
     await _begin(parts, api)
-    await recovery.recover(parts.rollouts)
+    marker = parts.instance.apps_stopped
+    await recovery.recover(parts.rollouts, everything=marker.exists())
+    marker.unlink(missing_ok=True)
     parts.proxy.view = await parts.proxy.look()
     api.ready = True
     parts.happenings.record("agent", f"the agent {__version__} is ready")
@@ -115,7 +117,7 @@ async def _begin(parts: Parts, api: Api) -> None:
                 raise
             if api.waiting_for != error.message:
                 _log.warning("waiting: %s", error.message)
-            api.waiting_for = error.message
+            api.waiting_for, api.hint = error.message, error.hint or api.hint
             await asyncio.sleep(_RETRY)
         else:
             return
@@ -133,6 +135,8 @@ async def _serve(runner: web.AppRunner, socket: Path) -> None:
 async def _leave(parts: Parts, request: ShutdownRequest) -> None:
     with contextlib.suppress(CoveError):
         if request.apps:
+            with contextlib.suppress(OSError):
+                parts.instance.apps_stopped.touch()
             for record in parts.store.apps():
                 work = parts.rollouts.work(record.name, recovery.told)
                 if record.live and not record.stopped:
