@@ -231,6 +231,6 @@ class ResidentFamily(Resident):
         flat = super().document()
         keys = {key: flat[key] for key in ("domain", "tls", "health", "rollout")}
         shared = {key: flat[key] for key in ("image", "stop_grace_period")}
-        web = {**shared, "depends_on": ["worker"], "x-cove": keys}
+        web = {**shared, "x-cove": keys}
         worker = {**shared, "x-cove": {"rollout": flat["rollout"]}}
         return {"name": self.name, "services": {"web": web, "worker": worker}}
