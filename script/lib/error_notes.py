@@ -233,6 +233,10 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "unreachable": Note("No agent answers on the socket.", "`cove up -d`."),
     "usage": Note("The command's arguments do not fit.", "`cove COMMAND --help`."),
+    "volume-gone": Note(
+        "A container and the volume with its data are gone. It is not started with an empty one.",
+        "Restore the volume under its name, or begin empty: `cove restart APP`.",
+    ),
     "volume-changed": Note(
         "A volume would take the place of another in the container and hide its data.",
         "Keep the volume's name, or copy the data first.",

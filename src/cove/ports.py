@@ -52,12 +52,13 @@ class ContainerFacts(Struct, frozen=True, kw_only=True):
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
-    """A container at a glance."""
+    """A container at a glance. Its `addresses` are those in Docker's networks, while it runs."""
 
     app: str
     service: str
     release: int
     state: ContainerState
+    addresses: tuple[str, ...] = ()
 
 
 class Exit(Struct, frozen=True):
@@ -163,6 +164,9 @@ class Engine(Protocol):
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes cove made for the app."""
+
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of that full name, whoever made it."""
 
     async def remove_volume(self, name: str) -> None: ...
 

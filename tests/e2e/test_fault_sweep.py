@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from support.faults import FETCH, Victim, delays, operations
+from support.agent import Agent
+from support.faults import FETCH, Family, Victim, delays, operations
+from support.images import Images
 from support.traffic import FULL, Traffic
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.timeout(3000)]
@@ -18,6 +20,8 @@ ORDERS: dict[str, dict[str, Any]] = {
     "stop-first": {"volumes": ["data:/data"]},
     "replicas": {"replicas": 2},
 }
+FAMILY_RATE = 60
+FAMILIES: dict[str, Literal["code", "database"]] = {"family": "code", "database": "database"}
 _log = logging.getLogger(__name__)
 
 
@@ -33,16 +37,31 @@ def check(victim: Victim, traffic: Traffic, what: str, failed: int) -> list[str]
     return [f"{what}: {problem}" for problem in found]
 
 
-@pytest.mark.parametrize("moment", ["at once", "a little later"])
-@pytest.mark.parametrize("order", ORDERS)
+def made(order: str, agent: Agent, images: Images, name: str) -> tuple[Victim, Traffic]:
+    """The app of an order, deployed, and load on it that is not sent yet."""
+    victim: Victim
+    if order in FAMILIES:
+        victim = Family(agent, name, FAMILIES[order])
+        traffic = Traffic(agent.web, victim.host, rate=FAMILY_RATE, protocol="h1s", mix=FULL)
+    else:
+        victim = Victim(agent, name, images.hello, **ORDERS[order])
+        traffic = Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL)
+    victim.deploy()
+    return victim, traffic
+
+
+MOMENTS = [(order, moment) for order in ORDERS for moment in ("at once", "a little later")]
+MOMENTS += [("family", "at once"), ("family", "a little later"), ("database", "at once")]
+
+
+@pytest.mark.parametrize(("order", "moment"), MOMENTS)
 def test_kill9_at_every_operation(agent, images, order, moment):
     """Whenever the agent dies, its successor leaves one release that serves, and lost nothing."""
     name = f"{order}-{moment.partition(' ')[0]}".replace("_", "-")
-    victim = Victim(agent, name, images.hello, **ORDERS[order])
-    victim.deploy()
+    victim, load = made(order, agent, images, name)
     later = delays(len(name))
     found = []
-    with Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL) as traffic:
+    with load as traffic:
         titles = operations(victim.deploy())
         assert len(titles) > 5
         for index in range(FETCH, len(titles)):
@@ -56,17 +75,18 @@ def test_kill9_at_every_operation(agent, images, order, moment):
     traffic.assert_lossless()
 
 
-@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+@pytest.mark.parametrize("order", ["start-first", "stop-first", *FAMILIES])
 def test_kill9_of_compose(agent, images, order):
     """A Compose that dies while it works fails the rollout, and leaves nothing of it."""
-    victim = Victim(agent, f"compose-{order}", images.hello, **ORDERS[order])
-    victim.deploy()
+    victim, load = made(order, agent, images, f"compose-{order}")
     found = []
-    with Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL) as traffic:
-        for delay in (0, 0.05, 0.1, 0.2, 0.3, 0.5):
+    with load as traffic:
+        for index, delay in enumerate((0, 0.05, 0.1, 0.2, 0.3, 0.5)):
             failed = traffic.report.failed
-            outcome = victim.kill_compose(delay).outcome
-            found += check(victim, traffic, f"Compose killed after {delay} s: {outcome}", failed)
+            service = victim.composed[index % len(victim.composed)]
+            outcome = victim.kill_compose(delay, service).outcome
+            what = f"Compose killed at {service or 'first'} +{delay} s: {outcome}"
+            found += check(victim, traffic, what, failed)
     _log.info("compose %s: %s", order, traffic.report)
     assert found == []
     traffic.assert_lossless()

@@ -90,7 +90,13 @@ class FakeEngine:
 
     async def sightings(self) -> tuple[Sighting, ...]:
         return tuple(
-            Sighting(app=c.app, service=c.service, release=c.release, state=c.state)
+            Sighting(
+                app=c.app,
+                service=c.service,
+                release=c.release,
+                state=c.state,
+                addresses=self._addresses(self.world.boxes[c.id]),
+            )
             for c in await self.containers()
         )
 
@@ -182,10 +188,18 @@ class FakeEngine:
             n for n, labels in self.world.volumes.items() if wanted.items() <= labels.items()
         )
 
+    async def has_volume(self, name: str) -> bool:
+        return name in self.world.volumes
+
     async def remove_volume(self, name: str) -> None:
         await self.world.effect("remove_volume")
         self.world.volumes.pop(name, None)
         self.world.moment("remove_volume", "after")
+
+    def _addresses(self, box: Box) -> tuple[str, ...]:
+        """A companion's address, which nobody chose, counts as one too."""
+        there = box.state == "running" and any(n in self.world.networks for n in box.networks)
+        return (box.address or "10.0.0.1",) if there else ()
 
     def _facts(self, box: Box) -> ContainerFacts:
         self.world.settle(box)

@@ -74,6 +74,7 @@ def family_file(name: str, version: str, database: str = "1", **settings: Any) -
         "db": {
             "image": db,
             "command": ["sh", "/app/db.sh"],
+            "stop_signal": "SIGINT",  # as PostgreSQL's own image: it need not wait for its clients
             "volumes": ["data:/var/lib/postgresql/data"],
             "healthcheck": {
                 "test": ["CMD", "/usr/lib/postgresql/15/bin/pg_isready", "-h", "127.0.0.1"],

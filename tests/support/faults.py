@@ -11,13 +11,15 @@ import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
 
 from support.agent import Agent, Ended
 from support.appfiles import app_file, host
+from support.engine import image
+from support.family import family_file, family_image
 from support.polling import until
 
 FETCH = -1  # the index under which the images are fetched, before there is a plan
@@ -27,12 +29,16 @@ SHORT = {"settle": "1s", "drain": "5s", "timeout": "30s"}
 class Victim:
     """One app of a real agent, deployed again and again, each time with a version of its own."""
 
+    composed: tuple[str, ...] = ("",)  # what Compose works on in turn; empty: whatever is first
+
     def __init__(self, agent: Agent, name: str, image: str, **keys: Any) -> None:
         self.agent = agent
         self.name = name
         self.image = image
         self.keys = keys
         self.replicas = int(keys.get("replicas", 1))
+        self.networks = 1
+        self.volumes = len(keys.get("volumes", ()))
         self.versions: dict[int, str] = {}  # by release
         self._count = 0
 
@@ -41,10 +47,19 @@ class Victim:
         """Its domain."""
         return host(self.name)
 
+    @property
+    def version(self) -> str:
+        """What was begun last says that it is of this version."""
+        return f"v{self._count}"
+
+    def answered(self) -> str:
+        """The version that answers a request."""
+        return self.agent.web.plain(self.host).version
+
     def text(self) -> str:
         """Its file, with the next version."""
         self._count += 1
-        env = {"VERSION": f"v{self._count}"}
+        env = {"VERSION": self.version}
         return app_file(self.name, self.image, env=env, rollout=SHORT, tls="off", **self.keys)
 
     def deploy(self) -> Ended:
@@ -61,7 +76,7 @@ class Victim:
         """Notes which version a rollout's release has; returns the outcome."""
         known = self.agent.api("GET", f"/v1/rollouts/{rollout['id']}")["rollout"]
         if known["release"]:
-            self.versions[known["release"]] = f"v{self._count}"
+            self.versions[known["release"]] = self.version
         return str(known["outcome"])
 
     def kill_at(self, index: int, delay: float) -> str:
@@ -76,12 +91,12 @@ class Victim:
         self.agent.start()
         return self.remember(rollout)
 
-    def kill_compose(self, delay: float) -> Ended:
-        """Kill the Compose process of a new deploy while it works."""
+    def kill_compose(self, delay: float, service: str = "") -> Ended:
+        """Kill the Compose process of a new deploy while it works on a service, or on the first."""
         rollout = self.begin()
         assert self.agent.process
         agent = self.agent.process.pid
-        pid = until(lambda: compose_of(agent), "Compose runs", pause=0.002)
+        pid = until(lambda: compose_of(agent, service), "Compose runs", pause=0.002)
         time.sleep(delay)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -94,8 +109,8 @@ class Victim:
         app = self.agent.app(self.name)
         live = app["release"]
         services = {replica["name"] for replica in app["replicas"]}
-        addresses = {replica["address"] for replica in app["replicas"]}
-        containers = self.agent.owned.containers(self.name).values()
+        tasks = {replica["name"] for replica in app["replicas"] if replica["task"]}
+        addresses = {replica["address"] for replica in app["replicas"] if replica["address"]}
         numbers = [r["number"] for r in self.agent.releases(self.name) if r["status"] == "live"]
         kept = {
             r["number"]
@@ -105,29 +120,36 @@ class Victim:
         pairs: tuple[tuple[str, Any, Any], ...] = (
             ("state", app["state"], "running"),
             ("live releases", numbers, [live]),
-            ("version", self.agent.web.plain(self.host).version, self.versions.get(live)),
+            ("version", self.answered(), self.versions.get(live)),
             (
                 "containers",
-                sorted((c["Labels"]["com.docker.compose.service"], c["State"]) for c in containers),
-                sorted((name, "running") for name in services),
+                self._containers(tasks),
+                sorted((name, "running") for name in services - tasks),
             ),
             ("replicas", len(services), self.replicas),
-            ("networks", len(self.agent.owned.networks(self.name)), 1),
-            (
-                "volumes",
-                len(self.agent.owned.volumes(self.name)),
-                len(self.keys.get("volumes", ())),
-            ),
+            ("networks", len(self.agent.owned.networks(self.name)), self.networks),
+            ("volumes", len(self.agent.owned.volumes(self.name)), self.volumes),
             ("compose.yaml", self._project(), services),
             ("routes", self._targets(), addresses),
             ("addresses", self._held(), addresses),
             ("image tags", {r for r in self._tags() if r not in kept}, set()),
+            *self.more(),
         )
         return [
             f"{what}: {found} instead of {wanted}"
             for what, found, wanted in pairs
             if found != wanted
         ]
+
+    def more(self) -> tuple[tuple[str, Any, Any], ...]:
+        """What else must be so: what it is, what there is, what there should be."""
+        return ()
+
+    def _containers(self, tasks: set[str]) -> list[tuple[str, str]]:
+        """Services with their states; a task that has run may leave its container or not."""
+        listed = self.agent.owned.containers(self.name).values()
+        found = [(c["Labels"]["com.docker.compose.service"], c["State"]) for c in listed]
+        return sorted(pair for pair in found if pair not in {(task, "exited") for task in tasks})
 
     def _project(self) -> set[str]:
         path = self.agent.data_dir / "apps" / self.name / "compose.yaml"
@@ -148,19 +170,88 @@ class Victim:
         return {int(tag.rpartition(":r")[2]) for tag in self.agent.owned.tags(self.name)}
 
 
+class Family(Victim):
+    """Web, worker, migration and PostgreSQL; `upgraded` says what each deploy replaces."""
+
+    def __init__(self, agent: Agent, name: str, upgraded: Literal["code", "database"]) -> None:
+        super().__init__(agent, name, "")
+        self.upgraded = upgraded
+        self.composed = ("migrate", "web", "worker" if upgraded == "code" else "db")
+        self.replicas = 4
+        self.networks = 2  # the app's own, and the one in which the worker finds the web service
+        self.volumes = 1
+        self._marks: list[str] = []
+        self._databases: dict[int, str] = {}  # the database's version by release
+
+    @property
+    def version(self) -> str:
+        """The version of web and worker."""
+        return str(self._count % 2 + 1) if self.upgraded == "code" else "1"
+
+    @property
+    def database(self) -> str:
+        """The version of the database's image."""
+        return str(self._count % 2 + 1) if self.upgraded == "database" else "1"
+
+    def answered(self) -> str:
+        """The version that answers a request."""
+        return self.agent.web.get(self.host).version
+
+    def text(self) -> str:
+        """Its file, with the next version of what is upgraded."""
+        self._count += 1
+        return family_file(self.name, self.version, database=self.database)
+
+    def remember(self, rollout: dict[str, Any]) -> str:
+        """Notes the database's version too."""
+        outcome = super().remember(rollout)
+        release = self.agent.api("GET", f"/v1/rollouts/{rollout['id']}")["rollout"]["release"]
+        if release:
+            self._databases[release] = self.database
+        return outcome
+
+    def begin(self) -> dict[str, Any]:
+        """Begin to deploy the next version, once something was written that must be kept."""
+        if self.versions:
+            mark = f"m{self._count}"
+            posted = self.agent.web.get(self.host, "/mark", "POST", mark.encode())
+            assert posted.status == 200, posted
+            self._marks.append(mark)
+        return super().begin()
+
+    def more(self) -> tuple[tuple[str, Any, Any], ...]:
+        """The data is whole, and worker and database run what the live release names."""
+        marks = self.agent.web.get(self.host, "/marked").text.split()
+        live = self.agent.app(self.name)["release"]
+        found = self.agent.owned.containers(self.name).values()
+        runs = {c["Labels"]["cove.service"]: c["ImageID"] for c in found}
+        wanted = {"worker": self.versions.get(live, ""), "db": self._databases.get(live, "")}
+        return (
+            ("data", marks, self._marks),
+            *((f"image of {who}", runs.get(who), _image_id(what)) for who, what in wanted.items()),
+        )
+
+
+def _image_id(version: str) -> str:
+    found = image(family_image(version))
+    assert found
+    return str(found["Id"])
+
+
 def operations(ended: Ended) -> list[str]:
     """The titles of a rollout's operations."""
     plan = next(event for event in ended.events if event["kind"] == "plan")
     return [operation["title"] for operation in plan["data"]["operations"]]
 
 
-def compose_of(agent: int) -> int:
-    """The Compose process among an agent's children; 0 where there is none."""
+def compose_of(agent: int, service: str = "") -> int:
+    """The Compose process among an agent's children, that works on a service; 0: there is none."""
     for task in Path(f"/proc/{agent}/task").glob("*/children"):
         with suppress(OSError):
             for child in task.read_text().split():
                 command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-                if b"up" in command and command[0].endswith(b"docker-compose"):
+                works = not service or any(w.decode().startswith(service) for w in command[-3:])
+                if b"up" in command and command[0].endswith(b"docker-compose") and works:
                     return int(child)
     return 0
 
@@ -171,4 +262,4 @@ def delays(seed: int) -> Callable[[], float]:
     return lambda: source.uniform(0, 0.3)
 
 
-__all__ = ["FETCH", "Victim", "compose_of", "delays", "operations"]
+__all__ = ["FETCH", "Family", "Victim", "compose_of", "delays", "operations"]

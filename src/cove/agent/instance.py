@@ -67,6 +67,11 @@ class Instance:
         return self.folder / "agent.sock"
 
     @property
+    def apps_stopped(self) -> Path:
+        """There while the apps rest only because the platform was taken down with them."""
+        return self.folder / "apps.stopped"
+
+    @property
     def proxy(self) -> Path:
         """What Traefik is given to read."""
         return self.folder / "proxy"

@@ -96,7 +96,9 @@ async def _live(parts: Parts, api: Api) -> None:
     await parts.listener.start()
     parts.certification.recall()
     parts.rollouts.proxy = parts.proxy_settings()
-    await recovery.recover(parts.rollouts)
+    marker = parts.instance.apps_stopped
+    await recovery.recover(parts.rollouts, everything=marker.exists())
+    marker.unlink(missing_ok=True)
     parts.proxy.view = await parts.proxy.look()
     api.ready = True
     parts.happenings.record("agent", f"the agent {__version__} is ready")
@@ -118,7 +120,7 @@ async def _begin(parts: Parts, api: Api) -> None:
                 raise
             if api.waiting_for != error.message:
                 _log.warning("waiting: %s", error.message)
-            api.waiting_for = error.message
+            api.waiting_for, api.hint = error.message, error.hint or api.hint
             await asyncio.sleep(_RETRY)
         else:
             return
@@ -136,6 +138,8 @@ async def _serve(runner: web.AppRunner, socket: Path) -> None:
 async def _leave(parts: Parts, request: ShutdownRequest) -> None:
     with contextlib.suppress(CoveError):
         if request.apps:
+            with contextlib.suppress(OSError):
+                parts.instance.apps_stopped.touch()
             for record in parts.store.apps():
                 work = parts.rollouts.work(record.name, recovery.told)
                 if record.live and not record.stopped:

@@ -78,7 +78,7 @@ class ProxyRuntime:
 
         Raises PlatformError (`port-taken`, `proxy-image`, `proxy-down`).
         """
-        if not await self._api.ping():
+        if not await self._api.ping() and not await self._runs():
             self._check_ports()
         await self._authority.ensure_default()
         self._blind = self._files.write_base(base_document(self._challenge_port)) or self._blind
@@ -154,6 +154,11 @@ class ProxyRuntime:
                     code="port-taken",
                     hint="stop it, or: cove up --http-port 8080 --https-port 8443",
                 )
+
+    async def _runs(self) -> bool:
+        """Whether its container runs: on a busy machine it may be late to answer, and has ports."""
+        facts = await self._engine.container(self._container)
+        return facts is not None and facts.running
 
     async def _image(self) -> str:
         binary = embedded_binary()

@@ -9,7 +9,7 @@ import time
 
 from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
-from cove.errors import NotFound
+from cove.errors import CoveError, NotFound
 from cove.model.certificates import Served
 from cove.model.release import Image, Release, companion_names
 from cove.model.views import (
@@ -116,7 +116,10 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
     release = parts.store.release(record.name, record.live) if record.live else None
     rollout = parts.rollouts.active(record.name)
     replicas = _replicas(parts, release, containers)
+    trouble = parts.rollouts.troubles.get(record.name)
     state = _state(record, replicas, rolling=rollout is not None)
+    if trouble and state == "running":
+        state = "degraded"
     settings = parts.rollouts.proxy
     return AppStatus(
         name=record.name,
@@ -126,7 +129,7 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
         digest=_digest(release) if release else "",
         urls=tuple(release_urls(release.spec, settings)) if release else (),
         since=release.created_at if release else record.created_at,
-        problem=_problem(state, replicas),
+        problem="; ".join(filter(None, (_problem(state, replicas), _told(trouble)))),
         source=record.source,
         rollout=rollout,
         replicas=replicas,
@@ -201,6 +204,14 @@ def _problem(state: AppState, replicas: tuple[ReplicaView, ...]) -> str:
     said += [f"{r.name} restarted {r.restarts} times" for r in replicas if r.restarts]
     said += [f"{r.name} is unhealthy" for r in replicas if r.health == "unhealthy"]
     return "; ".join(said)
+
+
+def _told(trouble: CoveError | None) -> str:
+    """Why cove has not put it right, and what to do."""
+    if trouble is None:
+        return ""
+    hint = f" ({trouble.hint})" if trouble.hint else ""
+    return f"cove cannot put it right: {trouble.message}{hint}"
 
 
 def _image(release: Release) -> str:

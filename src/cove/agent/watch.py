@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from cove.agent.observing import observe
 from cove.agent.platform import Parts
-from cove.errors import CoveError
+from cove.errors import CoveError, PlatformError
 from cove.model.views import ProxyView
+from cove.ports import Sighting
 from cove.rollout import recovery
+from cove.rollout.losses import lost
 
 _log = logging.getLogger(__name__)
 PROXY_EVERY = 5.0  # seconds
 REPAIR_EVERY = 10.0
 SWEEP_EVERY = 60.0
+_FIRST_PAUSE = 10.0
+_LONGEST_PAUSE = 600.0
 RENEW_EVERY = 3600.0
 
 
@@ -36,12 +41,17 @@ async def watch(parts: Parts) -> None:
 
 
 async def _every(seconds: float, act: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
+    said = ""
     while True:
         await asyncio.sleep(seconds)
         try:
             await act(parts)
         except (CoveError, OSError) as error:
-            _log.warning("%s", error)
+            if str(error) != said:  # a Docker that is away is told once, not every few seconds
+                _log.warning("%s", error)
+            said = str(error)
+        else:
+            said = ""
 
 
 async def _look_at_proxy(parts: Parts) -> None:
@@ -66,31 +76,75 @@ def _told(view: ProxyView) -> str:
 
 
 class Repairs:
-    """Brings back what somebody removed or stopped behind cove's back."""
+    """Brings back what somebody removed or stopped behind cove's back.
 
-    def __init__(self) -> None:
+    What cannot be brought back is tried again ever more rarely; `cove status` says why.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._before: dict[str, list[str]] = {}
+        self._patience = Patience(clock)
+        self._away = False
 
     async def look(self, parts: Parts) -> None:
         """Repairs an app in which the same is wrong for the second time: Docker may be at work."""
-        seen = await parts.engine.sightings()
-        found = {}
-        for record in parts.store.apps():
-            if not record.live or record.stopped or parts.rollouts.active(record.name):
-                continue
-            release = parts.store.release(record.name, record.live)
-            own = [one for one in seen if one.app == record.name]
-            found[record.name] = recovery.lost(release, own) if release else []
+        try:
+            seen = await parts.engine.sightings()
+        except PlatformError:
+            self._away = True
+            raise
+        if self._away:  # whatever failed may have failed for that
+            self._away = False
+            self._patience = self._patience.anew()
+        await recovery.end_interrupted(parts.rollouts)
+        found = self._wrong(parts, seen)
         for app, wrong in found.items():
-            if wrong and wrong == self._before.get(app):
-                _log.warning("%s: %s; it is brought back", app, "; ".join(wrong))
+            unsettled = app in parts.rollouts.unsettled
+            if not unsettled and not wrong:
+                self._patience.forget(app)
+            elif (unsettled or wrong == self._before.get(app)) and self._patience.tries(app):
+                if wrong and app not in parts.rollouts.troubles:
+                    _log.warning("%s: %s; it is brought back", app, "; ".join(wrong))
                 await recovery.restore(app, parts.rollouts)
         self._before = found
 
+    def _wrong(self, parts: Parts, seen: Sequence[Sighting]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for record in parts.store.apps():
+            if parts.rollouts.active(record.name):
+                continue
+            runs = record.live and not record.stopped
+            release = parts.store.release(record.name, record.live) if runs else None
+            own = [one for one in seen if one.app == record.name]
+            found[record.name] = lost(release, own) if release else []
+        return found
+
+
+class Patience:
+    """When to try again what keeps failing: at once, then after 10, 20, 40 … 600 seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._next: dict[str, tuple[float, float]] = {}  # when, and how long to wait after that
+
+    def tries(self, what: str) -> bool:
+        """Whether it is time for another try, which is then counted."""
+        due, pause = self._next.get(what, (0.0, _FIRST_PAUSE))
+        if self._clock() < due:
+            return False
+        self._next[what] = (self._clock() + pause, min(2 * pause, _LONGEST_PAUSE))
+        return True
+
+    def forget(self, what: str) -> None:
+        """It is well, and the next time is the first again."""
+        self._next.pop(what, None)
+
+    def anew(self) -> Patience:
+        """One that has seen nothing."""
+        return Patience(self._clock)
+
 
 async def _sweep(parts: Parts) -> None:
-    for app in sorted(parts.rollouts.unsettled):
-        await recovery.restore(app, parts.rollouts)
     for record in parts.store.apps():
         await recovery.sweep(record.name, parts.rollouts)
 

@@ -38,6 +38,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     urls: list[str] = field(default_factory=list)
     release: int = 0
     serving: int = 0
+    serves: str = "yes"  # whether that was seen to run: yes, no or unknown
     seconds: float = 0.0
     error: dict[str, Any] | None = None
 
@@ -234,6 +235,7 @@ class Follower:
             "outcome": end.outcome,
             "release": end.release,
             "serving": end.serving,
+            "serves": end.serves,
             "urls": end.urls,
             "seconds": end.seconds,
             "exit_code": end.exit_code,
@@ -257,6 +259,10 @@ def _serving(end: Finished) -> str:
     if not end.serving:
         return "nothing serves now" if end.outcome == "failed" else ""
     places = f" {', '.join(end.urls)}" if end.urls else ""
+    if end.serves == "unknown":
+        return f"release {end.serving} is the live one; whether it runs could not be checked"
+    if end.serves == "no":
+        return f"release {end.serving} is the live one, but not all of it runs: cove status"
     return f"release {end.serving} still serves{places}"
 
 

@@ -9,7 +9,7 @@ import asyncio
 
 from cove.errors import RolloutFailed
 from cove.model.app import RolloutPolicy, Service
-from cove.model.release import Release, companion_names
+from cove.model.release import companion_names
 from cove.planning import operations as op
 from cove.ports import ContainerFacts
 from cove.rollout.readiness import LOG_LINES, ended
@@ -75,22 +75,6 @@ async def stop(step: op.StopCompanions, work: Work) -> None:
     """The companions rest, each before those it depends on."""
     for service in reversed(work.release(step.release).spec.companions()):
         await _stop(work, service)
-
-
-async def revive(work: Work, release: Release) -> None:
-    """Every companion that is gone or rests runs again; tasks have had their time."""
-    tasks = {task.name for task in release.spec.tasks()}
-    for service in release.spec.companions():
-        if service.name in tasks:
-            continue
-        found = {facts.service: facts for facts in await work.companion(service.name)}
-        names = companion_names(service)
-        if any(name not in found for name in names):
-            env = work.environment((), {service.name: release.number})
-            await work.platform.composer.up(work.app, names, env)
-        for facts in found.values():
-            if facts.state in ("created", "exited", "dead"):
-                await work.platform.engine.start(facts.id)
 
 
 async def await_companion(work: Work, service: Service, settle: float) -> None:

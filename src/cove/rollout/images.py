@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cove.errors import Refused
 from cove.model.app import App, Service
 from cove.model.release import Image, Release
@@ -40,12 +42,20 @@ async def local_images(app: App, engine: Engine) -> tuple[dict[str, Image], list
     return images, notes
 
 
-async def recall_images(release: Release, work: Work) -> dict[str, Image]:
+async def recall_images(
+    release: Release, work: Work, services: Collection[str] | None = None
+) -> dict[str, Image]:
     """The images of an earlier release, fetched by digest where they are gone from this machine.
+
+    Those of the named services, or all of them.
 
     Raises Refused (`image-missing`) for one that only this machine had and that was removed.
     """
-    return {name: await _recall(image, work) for name, image in release.images.items()}
+    return {
+        name: await _recall(image, work)
+        for name, image in release.images.items()
+        if services is None or name in services
+    }
 
 
 def repository(reference: str) -> str:

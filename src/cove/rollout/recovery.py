@@ -6,34 +6,43 @@ Imported by the agent, which calls it before it accepts anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 
 import msgspec
 
 from cove.errors import CoveError, RolloutFailed
 from cove.model.events import Outcome
-from cove.model.release import Release
 from cove.planning import operations as op
-from cove.planning.steps import companions_of
-from cove.ports import AppRecord, Journal, Sighting
-from cove.rollout import companions, containers, traffic
+from cove.ports import AppRecord, Journal
+from cove.rollout import companions, containers, revival, traffic
 from cove.rollout.executor import Executor
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
-_KEPT = frozenset({"always", "unless-stopped"})
 
 
-async def recover(rollouts: Rollouts) -> None:
-    """Ends what was interrupted and brings every app to its record. Never raises CoveError."""
+async def recover(rollouts: Rollouts, *, everything: bool = False) -> None:
+    """Ends what was interrupted and brings every app to its record. Never raises an Exception.
+
+    `everything`: what ended by itself and may rest is started too, since cove had stopped it.
+    """
+    await end_interrupted(rollouts)
+    for record in rollouts.platform.store.apps():
+        if everything:
+            rollouts.unsettled.add(record.name)
+        await restore(record.name, rollouts)
+
+
+async def end_interrupted(rollouts: Rollouts) -> None:
+    """Ends the rollouts that nobody is doing; those that cannot be ended now keep their lock."""
     for journal in rollouts.platform.store.interrupted():
+        if rollouts.doing(journal.rollout):
+            continue
+        rollouts.unsettled.add(journal.rollout.app)
         try:
             await _resume(journal, rollouts)
-        except CoveError as error:
-            _log.error("rollout %s could not be ended: %s", journal.rollout.id, error.message)
-    for record in rollouts.platform.store.apps():
-        await restore(record.name, rollouts)
+        except (CoveError, OSError) as error:
+            _log.error("rollout %s could not be ended: %s", journal.rollout.id, error)
 
 
 async def _resume(journal: Journal, rollouts: Rollouts) -> None:
@@ -93,21 +102,36 @@ def _plan(journal: Journal) -> op.Plan | None:
 async def restore(app: str, rollouts: Rollouts) -> None:
     """Makes what runs and what is routed match the record: one release, or none.
 
-    Does nothing while a rollout of the app is under way; what fails is logged and left in
-    `rollouts.unsettled`.
+    Does nothing while a rollout of the app is under way. What fails is left in
+    `rollouts.unsettled`, with its reason in `rollouts.troubles`; never raises an Exception.
     """
     async with rollouts.quiet(app) as record:
         if record is None:
+            rollouts.troubles.pop(app, None)
             return
-        rollouts.unsettled.discard(app)
+        halfway = app in rollouts.unsettled
         try:
-            await _restore(record, rollouts.work(app, told))
-        except CoveError as error:
+            await _restore(record, rollouts.work(app, told), everything=halfway)
+        except Exception as error:  # noqa: BLE001 - one app's trouble is not another's
             rollouts.unsettled.add(app)
-            _log.error("%s could not be restored: %s", app, error.message)
+            _trouble(app, rollouts, error)
+        else:
+            rollouts.unsettled.discard(app)
+            if rollouts.troubles.pop(app, None):
+                _log.warning("%s is as it should be again", app)
 
 
-async def _restore(record: AppRecord, work: Work) -> None:
+def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
+    """Remembers why an app could not be put right, and logs it unless it is known."""
+    known = rollouts.troubles.get(app)
+    bug = None if isinstance(error, CoveError | OSError) else error
+    found = error if isinstance(error, CoveError) else CoveError(f"{type(error).__name__}: {error}")
+    rollouts.troubles[app] = found
+    if known is None or known.message != found.message:
+        _log.error("%s could not be restored: %s", app, found.message, exc_info=bug)
+
+
+async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
     await _sweep(record, work)
     placements = work.release(record.live).placements if record.live else ()
     work.platform.store.keep_addresses(record.name, [p.address for p in placements])
@@ -117,23 +141,8 @@ async def _restore(record: AppRecord, work: Work) -> None:
             await containers.stop(op.StopRelease(release=record.live), work)
             await companions.stop(op.StopCompanions(release=record.live), work)
         return
-    await _revive(record, work)
+    await revival.revive(record, work, everything=everything)
     await traffic.publish(work, work.release(record.live))
-
-
-def lost(release: Release, seen: Sequence[Sighting]) -> list[str]:
-    """What is wrong with a release that shall run: containers that are gone or were stopped.
-
-    One that ended although Docker shall keep it running was stopped by hand. What the file lets
-    end may rest.
-    """
-    states = {one.service: one.state for one in seen if one.release in (0, release.number)}
-    tasks = {task.name for task in release.spec.tasks()}
-    services = {p.name: release.spec.service(p.service) for p in release.placements}
-    services |= {n: s for n, s in release.companions().items() if s.name not in tasks}
-    gone = [f"{name} is gone" for name in services if name not in states]
-    kept = [n for n, s in services.items() if s.options.get("restart", "always") in _KEPT]
-    return gone + [f"{n} was stopped" for n in kept if states.get(n) in ("exited", "created")]
 
 
 async def sweep(app: str, rollouts: Rollouts) -> None:
@@ -150,25 +159,6 @@ async def _sweep(record: AppRecord, work: Work) -> None:
         if facts.service not in known:
             _log.warning("removing %s, left over from release %s", facts.name, facts.release)
             await work.platform.engine.remove(facts.id)
-
-
-async def _revive(record: AppRecord, work: Work) -> None:
-    release = work.release(record.live)
-    subnets = work.platform.store.reserve_networks(
-        record.name, release.spec.own_networks(), await work.platform.engine.subnets()
-    )
-    for name, internal in release.spec.own_networks().items():
-        await work.platform.engine.ensure_network(
-            record.name, subnets[name], name, internal=internal
-        )
-    await work.write_project((record.live,), companions_of(release), tidy=True)
-    await companions.revive(work, release)
-    found = {facts.service: facts for facts in await work.containers(record.live)}
-    if any(placement.name not in found for placement in release.placements):
-        await containers.start(op.StartRelease(release=record.live), work)
-    for facts in found.values():
-        if facts.state in ("created", "exited", "dead"):
-            await work.platform.engine.start(facts.id)
 
 
 def told(*_: object, text: str = "", **__: object) -> None:

@@ -44,6 +44,7 @@ from cove.rollout.containers import prune_images
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
+from cove.rollout.losses import Serves, serves
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
@@ -62,6 +63,7 @@ class Rollouts:
         self.proxy = proxy
         self.events = EventLog(platform.store)
         self.unsettled: set[str] = set()  # apps that may differ from their record
+        self.troubles: dict[str, CoveError] = {}  # why an app could not be put right
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancellable: set[int] = set()
         self._executors: dict[int, Executor] = {}
@@ -147,6 +149,10 @@ class Rollouts:
         if rollout_id in self._cancellable and (executor is None or executor.cancellable):
             self._tasks[rollout_id].cancel()
         return rollout
+
+    def doing(self, rollout: Rollout) -> bool:
+        """Whether this agent is at work on the rollout."""
+        return rollout.id in self._tasks
 
     def active(self, app: str) -> Rollout | None:
         """The rollout that holds the app's lock."""
@@ -299,7 +305,8 @@ class Rollouts:
             self._forget_untouched(rollout.app)
         # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
         if self.events.outcome(rollout.id) is None:
-            work.emit("finished", text=outcome, data=self._result(known, outcome, error))
+            data = self._result(known, outcome, error) | {"serves": await self._serves(known.app)}
+            work.emit("finished", text=outcome, data=data)
         store.close_rollout(rollout, outcome)
 
     def _forget_untouched(self, app: str) -> None:
@@ -330,6 +337,16 @@ class Rollouts:
     def _serving(self, app: str) -> int:
         record = self.platform.store.app(app)
         return record.live if record and not record.stopped else 0
+
+    async def _serves(self, app: str) -> Serves:
+        """Whether what the record calls serving was seen to run just now."""
+        release = self.platform.store.release(app, self._serving(app))
+        if release is None:
+            return "no"
+        try:
+            return serves(release, await self.platform.engine.sightings())
+        except (CoveError, OSError):
+            return "unknown"
 
     def _record(self, app: str) -> AppRecord:
         record = self.platform.store.app(app)

@@ -240,6 +240,16 @@ class DockerEngine:
         listed = await _translated(self._client.get("/volumes", filters=filters))
         return tuple(volume["Name"] for volume in listed.get("Volumes") or ())
 
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of that name, labelled or not."""
+        try:
+            await self._client.get(f"/volumes/{name}")
+        except EngineError as error:
+            if error.status == _GONE:
+                return False
+            raise error.translated() from error
+        return True
+
     async def remove_volume(self, name: str) -> None:
         """The volume and its data are gone."""
         await _absent_is_fine(self._client.delete(f"/volumes/{name}"))

@@ -42,11 +42,13 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
 def sighting(entry: dict[str, Any]) -> Sighting:
     """From an entry of `GET /containers/json`."""
     labels = entry.get("Labels") or {}
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
     return Sighting(
         app=labels.get(LABEL_APP, ""),
         service=labels.get("com.docker.compose.service", ""),
         release=_number(labels.get(LABEL_RELEASE, "")),
         state=entry["State"],
+        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
     )
 
 

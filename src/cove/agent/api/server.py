@@ -30,6 +30,7 @@ class Api:
     def __init__(self, parts: Parts, shutdown: Callable[[ShutdownRequest], None]) -> None:
         self.ready = False
         self.waiting_for = "the agent is starting"
+        self.hint = "try again in a moment"
         self._groups = (
             AgentEndpoints(parts, lambda: self.ready, shutdown),
             RolloutEndpoints(parts),
@@ -64,7 +65,7 @@ class Api:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             if not self.ready and request.path not in _ALWAYS:
-                raise PlatformError(self.waiting_for, code="starting", hint="try again in a moment")
+                raise PlatformError(self.waiting_for, code="starting", hint=self.hint)
             return await handler(request)
 
         return gate

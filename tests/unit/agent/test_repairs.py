@@ -1,0 +1,170 @@
+"""What keeps failing is tried ever more rarely, told once, and shown."""
+
+from __future__ import annotations
+
+import logging
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cove.agent.platform import Parts
+from cove.agent.watch import Patience, Repairs
+from cove.errors import PlatformError
+
+from support.scenarios import problems
+from support.site import APP, Site, site
+from support.virtual_time import run
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A machine with an agent."""
+    with site(tmp_path) as made:
+        yield made
+
+
+def parts(here: Site) -> Parts:
+    """What repairs need of an agent's parts."""
+    found = SimpleNamespace(
+        engine=here.rollouts.platform.engine, store=here.store, rollouts=here.rollouts
+    )
+    return cast("Parts", found)
+
+
+def test_patience_grows_up_to_ten_minutes():
+    """The pauses double from ten seconds to ten minutes, and begin anew once all is well."""
+    clock = Clock()
+    patience = Patience(clock)
+    tried = []
+    for second in range(4000):
+        clock.now = float(second)
+        if patience.tries("shop"):
+            tried.append(second)
+    assert tried == [0, 10, 30, 70, 150, 310, 630, 1230, 1830, 2430, 3030, 3630]
+    patience.forget("shop")
+    assert patience.tries("shop")
+
+
+def test_what_cannot_be_repaired_is_told_once_and_remembered(here, caplog):
+    """An image that is gone with its container: one error, a reason for the status, then peace."""
+    run(here.deploy())
+    (box,) = here.world.of(APP)
+    here.world.remove(box)
+    gone = {name: facts for name, facts in here.world.images.items() if facts.id == box.image}
+    for name in gone:
+        del here.world.images[name]
+    clock = Clock()
+    repairs = Repairs(clock)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(20):
+            run(repairs.look(parts(here)))
+            clock.now += 10
+    assert here.rollouts.troubles[APP].specific_code == "image-missing"
+    assert [r.levelname for r in caplog.records if "could not be restored" in r.message] == [
+        "ERROR"
+    ]
+    here.world.images.update(gone)
+    clock.now += 600
+    run(repairs.look(parts(here)))
+    assert here.rollouts.troubles == {}
+    assert here.world.answers(APP) == {"r1"}
+
+
+def test_a_docker_that_is_back_is_used_at_once(here, monkeypatch):
+    """What failed while Docker was away does not wait for its turn."""
+    run(here.deploy())
+    clock = Clock()
+    repairs = Repairs(clock)
+    here.world.remove(here.world.of(APP)[0])
+    engine = here.rollouts.platform.engine
+    networks = engine.ensure_network
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise PlatformError("Docker does not answer", code="docker-down")
+
+    monkeypatch.setattr(engine, "ensure_network", away)
+    for _ in range(3):
+        run(repairs.look(parts(here)))
+    assert APP in here.rollouts.troubles
+    monkeypatch.setattr(engine, "ensure_network", networks)
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "sightings", away)
+        with pytest.raises(PlatformError):
+            run(repairs.look(parts(here)))
+    run(repairs.look(parts(here)))
+    assert here.rollouts.troubles == {}
+    assert here.world.answers(APP) == {"r1"}
+
+
+def test_a_volume_that_is_gone_is_not_made_anew(here):
+    """An empty volume in the place of the data would look as if all were well."""
+    run(here.deploy("volumes: [data:/data]\n"))
+    here.world.remove(here.world.of(APP)[0])
+    here.world.volumes.clear()
+    repairs = Repairs(Clock())
+    for _ in range(3):
+        run(repairs.look(parts(here)))
+    trouble = here.rollouts.troubles[APP]
+    assert (trouble.specific_code, here.world.volumes) == ("volume-gone", {})
+    assert "cove restart" in trouble.hint
+
+
+@pytest.mark.parametrize(
+    ("restart", "after"), [("no", "exited"), ("on-failure", "exited"), ("always", "running")]
+)
+def test_what_ended_by_itself_may_rest(here, restart, after):
+    """What the file lets end is not started again, not even by a new agent."""
+    run(here.deploy(f'restart: "{restart}"\n'))
+    (box,) = here.world.of(APP)
+    here.world.stop(box)
+    repairs = Repairs(Clock())
+    for _ in range(3):
+        run(repairs.look(parts(here)))
+    here.restart()
+    run(here.recover())
+    assert [b.state for b in here.world.of(APP)] == [after]
+
+
+def test_a_container_without_its_network_is_made_anew(here):
+    """A network deleted by hand comes back, and so does what had its address in it."""
+    run(here.deploy())
+    here.world.networks.clear()
+    repairs = Repairs(Clock())
+    for _ in range(3):
+        run(repairs.look(parts(here)))
+    assert here.world.answers(APP) == {"r1"}
+
+
+def test_an_interrupted_rollout_that_could_not_be_ended_is_ended_later(here, monkeypatch):
+    """Its lock does not stay for ever."""
+    run(here.deploy())
+
+    async def begun() -> None:
+        here.store.open_rollout(APP, "deploy", "ann")
+
+    run(begun())
+    here.restart()
+    composer = here.rollouts.platform.composer
+    settle = composer.settle
+
+    async def fails(app: str) -> None:
+        raise PlatformError("no", code="data-dir")
+
+    monkeypatch.setattr(composer, "settle", fails)
+    run(here.recover())
+    assert here.rollouts.active(APP)
+    monkeypatch.setattr(composer, "settle", settle)
+    run(Repairs(Clock()).look(parts(here)))
+    assert here.rollouts.active(APP) is None
+    assert problems(here) == []
