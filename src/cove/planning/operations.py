@@ -135,9 +135,13 @@ class StopRelease(Operation, frozen=True, kw_only=True):
 
 
 class StopCompanions(Operation, frozen=True, kw_only=True):
-    """The companions of a release are stopped and kept, each before those it depends on."""
+    """The companions of a release are stopped and kept, each before those it depends on.
+
+    `only` names some of them; all when it is empty.
+    """
 
     release: int
+    only: tuple[str, ...] = ()
 
 
 class Confirm(Operation, frozen=True, kw_only=True):

@@ -66,9 +66,24 @@ def replaced_in_order(spec: App) -> str:
 
 
 def _gap(spec: App, observed: Observed, changed: tuple[Change, ...]) -> bool:
-    if observed.serving is None or not observed.serving.spec.released():
+    if observed.serving is None:
+        return False
+    if _leaving(spec, observed.serving.spec):
+        return True
+    if not observed.serving.spec.released():
         return False
     return replaced_in_order(spec) == "stop-first" or disruptive(spec, changed)
+
+
+def _leaving(spec: App, old: App) -> tuple[str, ...]:
+    """The services that turn from companions into released ones or back, and share data or ports.
+
+    Their old containers have another name, so nothing replaces them: they must have stopped first.
+    """
+    stop_first = {service.name for service in spec.services if service.order == "stop-first"}
+    came = {s.name for s in spec.released()} & {s.name for s in old.companions()}
+    went = {s.name for s in spec.companions()} & {s.name for s in old.released()}
+    return tuple(sorted((came | went) & stop_first))
 
 
 class _Draft:
@@ -146,16 +161,25 @@ class _Draft:
         holding = op.HoldRequests(
             release=old.number, hold=hold, candidate=new.number, cause=self._cause(of_hold=True)
         )
-        return [
+        steps = [
             *before,
             *([holding] if hold else []),
+            *([] if hold or not old.spec.routes else [_withdraw(old)]),
             drain(old, "requests in flight finish before it stops"),
             op.StopRelease(release=old.number, cause=self._cause(of_hold=False)),
+            *self._leavers(old),
             *(self._companions(needed=True) if self.disruptive else []),
-            self._start(f"release {old.number} has stopped"),
-            ready(new, settle=not hold),
-            *(self._admission(old) if hold else []),
         ]
+        if new.spec.released():
+            start = self._start(f"release {old.number} has stopped")
+            steps += [start, ready(new, settle=not hold)]
+        return [*steps, *(self._admission(old) if hold else [])]
+
+    def _leavers(self, old: Release) -> list[op.AnyOperation]:
+        beside = {service.name for service in old.spec.companions()}
+        names = tuple(n for n in _leaving(self.new.spec, old.spec) if n in beside)
+        cause = f"{', '.join(names)} gets a release of its own, and its data must be free"
+        return [op.StopCompanions(release=old.number, only=names, cause=cause)] if names else []
 
     def _admission(self, old: Release) -> list[op.AnyOperation]:
         new, hold = self.new, self.hold
@@ -183,8 +207,9 @@ class _Draft:
     def _cause(self, *, of_hold: bool) -> str:
         """Why there is a gap."""
         routed = ", ".join(self.hold)
-        if replaced_in_order(self.new.spec) == "stop-first":
-            both = f"two copies of {routed} must not run at once"
+        leaving = _leaving(self.new.spec, self.old.spec) if self.old else ()
+        if replaced_in_order(self.new.spec) == "stop-first" or leaving:
+            both = f"two copies of {routed or ', '.join(leaving)} must not run at once"
             return both if of_hold else "its volumes and ports must be free"
         needs = [n for n, c in self.changed.items() if c.exists and n in self.needed]
         listed = ", ".join(needs)
@@ -234,6 +259,10 @@ class _Draft:
         own = {m.source for s in services for m in s.mounts if m.kind == "volume"} & self.fresh
         self.fresh -= own
         return tuple(sorted(own))
+
+
+def _withdraw(old: Release) -> op.AnyOperation:
+    return op.WithdrawRoutes(release=old.number, cause="nothing has a route any more")
 
 
 def _closing(old: Release | None) -> list[op.AnyOperation]:

@@ -74,7 +74,17 @@ async def undo_run_task(step: op.RunTask, work: Work) -> None:
 async def stop(step: op.StopCompanions, work: Work) -> None:
     """The companions rest, each before those it depends on."""
     for service in reversed(work.release(step.release).spec.companions()):
-        await _stop(work, service)
+        if not step.only or service.name in step.only:
+            await _stop(work, service)
+
+
+async def undo_stop(step: op.StopCompanions, work: Work) -> None:
+    """They run again, each after those it depends on."""
+    for service in work.release(step.release).spec.companions():
+        if not step.only or service.name in step.only:
+            for facts in await work.companion(service.name):
+                if not facts.running:
+                    await work.platform.engine.start(facts.id)
 
 
 async def await_companion(work: Work, service: Service, settle: float) -> None:

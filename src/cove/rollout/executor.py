@@ -60,6 +60,7 @@ UNDO: dict[type[op.Operation], Act] = {
     op.HoldRequests: traffic.undo_hold,
     op.AdmitHeld: traffic.undo_admit,
     op.StopRelease: containers.undo_stop,
+    op.StopCompanions: companions.undo_stop,
     op.StartStopped: containers.undo_start_stopped,
     op.WithdrawRoutes: traffic.undo_withdraw,
     op.RecordStopped: containers.undo_record_stopped,

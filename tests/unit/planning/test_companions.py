@@ -14,7 +14,7 @@ from cove.planning.planner import needs_gap, plan_rollout
 from cove.planning.text import title
 from cove.render.compose import companion_digests
 
-from support.releases import DATA, NAMING, app, image, observed, release, web
+from support.releases import DATA, NAMING, app, image, observed, release, route, web
 
 HOLD = {"web": "10.201.0.9"}
 
@@ -53,7 +53,7 @@ def plan(new: Release, look: Observed) -> op.Plan:
     """The plan, with a hold where there is a gap."""
     digests = companion_digests(new.spec, new.images, NAMING)
     gap = needs_gap(new.spec, new.images, look, digests)
-    return plan_rollout(new, look, HOLD if gap else {}, digests)
+    return plan_rollout(new, look, HOLD if gap and new.spec.routes else {}, digests)
 
 
 def test_roles():
@@ -198,3 +198,31 @@ def test_an_app_of_workers_only():
         "record release 1 as live",
         "remove images no release needs",
     ]
+
+
+def test_a_worker_with_data_that_gets_a_route_stops_first():
+    """Its container of old has another name: nothing would replace it, and both would share."""
+    keeper = service("keeper", mounts=(DATA,))
+    old = app(web(), keeper)
+    new = app(web(), keeper, routes=(route(), route(service="keeper", domain="k.test")))
+    steps = planned(new, old)
+    assert steps.index("stop release 1") < steps.index("stop its companions")
+    assert steps.index("stop its companions") < steps.index("start release 2")
+    assert "hold new requests in the proxy" in steps
+
+
+def test_a_service_with_data_that_loses_its_route_stops_first():
+    """It goes on as a companion only when its release has stopped."""
+    keeper = service("keeper", mounts=(DATA,))
+    old = app(web(), keeper, routes=(route(), route(service="keeper", domain="k.test")))
+    steps = planned(app(web(), keeper), old)
+    assert steps.index("stop release 1") < steps.index("start keeper")
+
+
+def test_an_app_that_gives_up_all_its_routes_and_shares_data():
+    """Nobody is held, as nobody will be answered: the routes are withdrawn first."""
+    keeper = service("keeper", mounts=(DATA,))
+    old = app(keeper, web(), routes=(route(service="keeper"),))
+    steps = planned(app(keeper, web(), routes=()), old)
+    order = ["withdraw the routes", "drain release 1", "stop release 1", "start keeper"]
+    assert [s for s in steps if s in order] == order

@@ -17,6 +17,7 @@ BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "name": texts,
     "service": texts,
     "internal": st.booleans(),
+    "only": st.lists(texts, max_size=2).map(tuple),
     "resting": st.booleans(),
     "restart": st.booleans(),
     "companions": st.dictionaries(texts, numbers, max_size=3),
