@@ -225,8 +225,10 @@ async def test_the_gate_passes_through_a_second_proxy(agent, images, tmp_path):
         use(agent, pebble.start())
         text = app_file("behind", images.hello, domain=domain)
         ended = await asyncio.to_thread(agent.deploy, text)
-        assert "nothing listens at 127.0.0.1" in notices(ended.expect("live"))
-        assert pebble.orders == 0
+        ended.expect("live")
+        found = await asyncio.to_thread(await_state, agent, domain, "pending")
+        assert "nothing listens at 127.0.0.1" in found["error"]
+        assert pebble.validated(domain) == 0
         await front.start()
         await front.proxy.publish("front", leading(agent.http_port, host=domain))
         await asyncio.to_thread(await_state, agent, domain, "valid")
