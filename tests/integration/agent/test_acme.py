@@ -235,8 +235,8 @@ async def test_the_gate_passes_through_a_second_proxy(agent, images, tmp_path):
         assert pebble.validated(domain) > 0
     finally:
         await front.stop()
-        agent.act("behind", "remove").expect("done")
         pebble.stop()
+        agent.act("behind", "remove").expect("done")
 
 
 def test_a_renewal_loses_no_request(agent, images, tmp_path):
@@ -257,8 +257,8 @@ def test_a_renewal_loses_no_request(agent, images, tmp_path):
             traffic.more(20)
         traffic.assert_lossless()
     finally:
-        agent.act("brief", "remove").expect("done")
         pebble.stop()
+        agent.act("brief", "remove").expect("done")
 
 
 def test_an_external_account_is_bound(agent, images, tmp_path):
@@ -275,8 +275,8 @@ def test_an_external_account_is_bound(agent, images, tmp_path):
         files = [path for path in agent.data_dir.rglob("*") if path.is_file()]
         assert not [path for path in files if EAB_HMAC.encode() in path.read_bytes()]
     finally:
-        agent.act("bound", "remove").expect("done")
         pebble.stop()
+        agent.act("bound", "remove").expect("done")
 
 
 def test_an_agent_that_is_killed_takes_its_order_along_and_its_successor_orders_again(
@@ -296,8 +296,8 @@ def test_an_agent_that_is_killed_takes_its_order_along_and_its_successor_orders_
         await_state(agent, "cut.example.com", "valid")
         assert agent.app("cut")["state"] == "running"
     finally:
-        agent.act("cut", "remove").expect("done")
         pebble.stop()
+        agent.act("cut", "remove").expect("done")
 
 
 def released(agent: Agent, app: str) -> bool:
