@@ -30,7 +30,7 @@ SHOP: dict[str, Any] = {
             "release": 12,
             "state": "running",
             "address": "10.90.0.3",
-            "started_at": time.time() - 61,
+            "started_at": time.time() - 18060,
             "restarts": 2,
             "health": "healthy",
         }
@@ -96,7 +96,7 @@ def test_status_in_depth(cove: Cove, agent: FakeAgent) -> None:
         "shop-r12",
         "10.90.0.3",
         "healthy",
-        "1 min ago",
+        "5 h ago",
     ):
         assert shown in cove.out
 
