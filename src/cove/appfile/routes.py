@@ -19,7 +19,7 @@ REFUSED: Final = {
     "headers": _LATER,
     "rate_limit": _LATER,
     "rule": _LATER,
-    "service": "comes with the Compose form; here every route leads to the one service",
+    "service": "is not needed: a route leads to the service that it stands with",
 }
 _PARTS: Final = 2  # of a certificate: itself and its key
 _tls_word = one_of("auto", "local", "off")

@@ -317,7 +317,7 @@ def test_rules_of_a_later_version_are_refused_by_name(key):
 
 def test_a_route_to_another_service_is_refused():
     """The short form has one service."""
-    assert "comes with the Compose form" in problem("routes: [{domain: a.test, service: x}]\n")
+    assert "is not needed: a route leads to" in problem("routes: [{domain: a.test, service: x}]\n")
 
 
 def test_one_bad_route_hides_no_other():
