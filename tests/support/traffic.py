@@ -43,7 +43,7 @@ class Traffic:
                 mix=mix,
                 ca_file=ca_file,
                 timeout=timeout,
-            )  # fmt: skip
+            )
         )
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
