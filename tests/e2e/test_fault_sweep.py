@@ -20,7 +20,8 @@ ORDERS: dict[str, dict[str, Any]] = {
     "stop-first": {"volumes": ["data:/data"]},
     "replicas": {"replicas": 2},
 }
-FAMILY_RATE = 60
+FAMILY_RATE = 40
+PATIENCE = 120.0  # seconds a request may wait for a database that is replaced, and put back
 FAMILIES: dict[str, Literal["code", "database"]] = {"family": "code", "database": "database"}
 _log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def made(order: str, agent: Agent, images: Images, name: str) -> tuple[Victim, T
     victim: Victim
     if order in FAMILIES:
         victim = Family(agent, name, FAMILIES[order])
-        traffic = Traffic(agent.web, victim.host, rate=FAMILY_RATE, protocol="h1s", mix=FULL)
+        traffic = Traffic(agent.web, victim.host, FAMILY_RATE, "h1s", FULL, timeout=PATIENCE)
     else:
         victim = Victim(agent, name, images.hello, **ORDERS[order])
         traffic = Traffic(agent.web, victim.host, rate=RATE, protocol="h1", mix=FULL)

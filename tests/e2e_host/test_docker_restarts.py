@@ -132,23 +132,6 @@ def test_a_reboot_in_the_middle_of_a_rollout(scene, name, moment, power_cut):
     scene.recovered()
 
 
-def test_an_agent_that_boots_before_docker(scene):
-    """It waits, says for what and what to do, and goes on once Docker is there."""
-    units = ("docker.service", "docker.socket")
-    scene.host.must("systemctl", "mask", *units)
-    try:
-        scene.host.reboot()
-        until(lambda: "Docker" in scene.host.cove("status").stdout, "status names Docker")
-        said = scene.host.cove("status").stdout
-        assert "does not answer" in said
-        assert "systemctl start docker" in said
-        assert not scene.host.ready()
-    finally:
-        scene.host.must("systemctl", "unmask", *units)
-    scene.host.must("systemctl", "start", *reversed(units))
-    scene.recovered()
-
-
 def counts(report: dict[str, int]) -> str:
     """What a load's report says in short."""
     return f"{report['sent']} sent, {report['failed']} failed"

@@ -114,6 +114,11 @@ class Agent:
             )
         return self
 
+    def await_ready_of(self, process: subprocess.Popen[Any]) -> Self:
+        """From now on it is this process, once that is ready."""
+        self.process = process
+        return self.await_ready()
+
     def argv(self) -> list[str]:
         """The command that runs it."""
         argv = [sys.executable, "-m", "cove.agent", "--data-dir", str(self.data_dir)]

@@ -179,7 +179,9 @@ class Resident:
                     event = json.loads(line)
                     if event["kind"] == "plan":
                         titles = [o["title"] for o in event["data"]["operations"]]
-                    if event["kind"] == "started" and titles[event["index"]].startswith(title):
+                    if event["kind"] != "started" or event["index"] < 0:
+                        continue  # the fetching of images comes before the plan
+                    if titles[event["index"]].startswith(title):
                         return True
             finally:
                 process.kill()
@@ -210,7 +212,16 @@ class Resident:
 
     def recovered(self) -> None:
         """Waits until everything is as the record says."""
-        until(lambda: not self.problems() or None, f"{self.name} is well", 180, pause=0.5)
+        found = ["nobody has looked"]
+
+        def well() -> bool:
+            found[:] = self.problems()
+            return not found
+
+        try:
+            until(well, f"{self.name} is well", 180, pause=0.5)
+        except AssertionError as late:
+            raise AssertionError(found) from late
 
     def count(self, *, add: bool = False) -> str:
         """A number that the app keeps in its volume."""

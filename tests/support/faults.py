@@ -149,7 +149,11 @@ class Victim:
         """Services with their states; a task that has run may leave its container or not."""
         listed = self.agent.owned.containers(self.name).values()
         found = [(c["Labels"]["com.docker.compose.service"], c["State"]) for c in listed]
-        return sorted(pair for pair in found if pair not in {(task, "exited") for task in tasks})
+        return sorted(
+            pair
+            for pair in found
+            if pair not in {(t, s) for t in tasks for s in ("exited", "created")}
+        )
 
     def _project(self) -> set[str]:
         path = self.agent.data_dir / "apps" / self.name / "compose.yaml"

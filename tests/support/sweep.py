@@ -49,7 +49,8 @@ def aftermath(site: Site, scenario: Scenario) -> list[str]:
     site.world.on_moment = None
     for app in sorted(site.rollouts.unsettled):
         run(restore(app, site.rollouts))
-    if scenario.removes and site.store.app(APP) is not None and site.record.stopped:
+    left = site.store.app(APP) is not None
+    if scenario.removes and left and (site.record.stopped or APP in site.rollouts.troubles):
         run(acted(site, scenario))  # a removal that failed half-way can be asked for again
     found = problems(site)
     if not found:

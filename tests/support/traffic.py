@@ -30,11 +30,20 @@ class Traffic:
         rate: float = 20,
         protocol: Protocol = "h1s",
         mix: Mix = QUICK,
+        timeout: float = 30.0,
     ) -> None:
         port = web.http_port if protocol == "h1" else web.https_port
         ca_file = None if protocol == "h1" else web.root
         self.load = Load(
-            Plan(host=host, port=port, rate=rate, protocol=protocol, mix=mix, ca_file=ca_file)
+            Plan(
+                host=host,
+                port=port,
+                rate=rate,
+                protocol=protocol,
+                mix=mix,
+                ca_file=ca_file,
+                timeout=timeout,
+            )
         )
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)

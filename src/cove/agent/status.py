@@ -179,7 +179,9 @@ def _replicas(
 def _replica_state(facts: ContainerFacts | None, *, task: bool) -> str:
     if facts is None:
         return "done" if task else "gone"  # it has run, or the release would not be live
-    return "done" if task and facts.state == "exited" and not facts.exit_code else facts.state
+    # Made by a Compose that was killed, and never run: the next sweep removes it.
+    ran = facts.state == "created" or (facts.state == "exited" and not facts.exit_code)
+    return "done" if task and ran else facts.state
 
 
 def _state(record: AppRecord, replicas: tuple[ReplicaView, ...], *, rolling: bool) -> AppState:

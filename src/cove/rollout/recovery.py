@@ -155,8 +155,11 @@ async def sweep(app: str, rollouts: Rollouts) -> None:
 async def _sweep(record: AppRecord, work: Work) -> None:
     live = work.release(record.live) if record.live else None
     known = {*(p.name for p in live.placements), *live.companions()} if live else set()
+    tasks = {task.name for task in live.spec.tasks()} if live else set()
     for facts in await work.platform.engine.containers(record.name):
-        if facts.service not in known:
+        # Docker may still create what a killed Compose asked for, after that was taken back.
+        unborn = facts.role in tasks and facts.state == "created"
+        if facts.service not in known or unborn:
             _log.warning("removing %s, left over from release %s", facts.name, facts.release)
             await work.platform.engine.remove(facts.id)
 

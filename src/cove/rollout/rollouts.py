@@ -298,6 +298,8 @@ class Rollouts:
     ) -> None:
         store = self.platform.store
         known = store.rollout(rollout.id) or rollout
+        if error is None:
+            self.troubles.pop(rollout.app, None)
         if error is not None and known.release:
             store.fail_release(rollout.app, known.release, error.message)
             await _pruned(work)

@@ -116,6 +116,23 @@ def test_the_first_release_failing_leaves_nothing_serving(
     assert "nothing serves now" in cove.err
 
 
+@pytest.mark.parametrize(
+    ("serves", "says"),
+    [
+        ("unknown", "whether it runs could not be checked"),
+        ("no", "not all of it runs: cove status"),
+    ],
+)
+def test_what_was_not_seen_to_serve_is_not_said_to(
+    cove: Cove, agent: FakeAgent, file: str, serves: str, says: str
+) -> None:
+    """The record alone is no proof that requests are answered."""
+    agent.script([planned("wait"), finished(2, "kept", 3, error=_ERROR, serves=serves)])
+    assert cove("deploy", file) == 3
+    assert "still serves" not in cove.err
+    assert says in cove.err
+
+
 def test_events_of_a_newer_agent_are_passed_over(cove: Cove, agent: FakeAgent, file: str) -> None:
     """An unknown kind of event does not end the following."""
     agent.script([planned("start"), event(2, "sparkle"), finished(3)])

@@ -250,6 +250,28 @@ def test_a_proxy_that_refuses(here):
     assert here.world.answers(APP) == {"r1"}
 
 
+def test_what_serves_is_looked_at(here, monkeypatch):
+    """The record alone does not say that a release serves: Docker is asked, and may not answer."""
+    run(here.deploy())
+    here.rollouts.platform.proxy.refusal = "no"
+    engine = here.rollouts.platform.engine
+
+    def told() -> str:
+        return str(here.events(run(here.deploy(image="acme/shop:2")))[-1].data["serves"])
+
+    assert told() == "yes"
+
+    async def away() -> Any:
+        raise PlatformError("Docker does not answer", code="docker-down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "sightings", away)
+        assert told() == "unknown"
+    for box in here.world.of(APP):
+        here.world.stop(box)
+    assert told() == "no"
+
+
 def test_a_full_disk_at_the_end_keeps_the_lock_only_until_there_is_room(here):
     """The end of a rollout is recorded as soon as it can be."""
     left = iter(range(3))

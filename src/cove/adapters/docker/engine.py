@@ -103,7 +103,13 @@ class DockerEngine:
 
     async def start(self, container_id: str) -> None:
         """Starts a container that rests."""
-        await _absent_is_fine(self._client.post(f"/containers/{container_id}/start"), also=0)
+        try:
+            await self._client.post(f"/containers/{container_id}/start")
+        except EngineError as error:
+            # A network of it that was deleted is "not found" with the same status.
+            absent = error.status == _GONE and "no such container" in error.message.lower()
+            if not absent and error.status != _UNCHANGED:
+                raise error.translated() from error
 
     async def stop(self, container_id: str, grace: float) -> None:
         """Asks it to end, and kills it after `grace` seconds."""
