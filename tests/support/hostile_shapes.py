@@ -39,7 +39,7 @@ def proxy() -> Iterator[Hostile]:
         ("path: '/a/../b'", "path", '".."'),
         ("path: a", "path", '"/"'),
         ("rule: 'Host(`b.test`)'", "rule", "not supported"),
-        ("service: other", "service", "every route leads"),
+        ("service: other", "service", "is not needed"),
         ("port: 0", "port", "1 to 65535"),
         ("port: 99999", "port", "1 to 65535"),
         ("redirect_from: ['{{x}}']", "redirect_from[0]", "{{"),
