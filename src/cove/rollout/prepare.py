@@ -19,7 +19,7 @@ from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
 from cove.planning.planner import needs_gap, plan_rollout
-from cove.planning.resolve import carry_volumes, resolve
+from cove.planning.resolve import carry_volumes, check_handover, resolve
 from cove.planning.text import title
 from cove.ports import AppRecord, Store
 from cove.render.compose import companion_digests
@@ -119,6 +119,8 @@ async def prepare(
     observed = await observe(record, work.platform, work.naming, subnets)
     if observed.live is not None:
         carry_volumes(spec, observed.live.spec)
+    if observed.serving is not None:
+        check_handover(spec, observed.serving.spec)
     preflight.check_memory(spec, observed, work)
     preflight.check_host_ports(spec, observed, work)
     digests = companion_digests(spec, images, work.naming)
