@@ -91,6 +91,11 @@ NOTES: Final[dict[str, Note]] = {
         "The new container ended, was restarted, or is gone.",
         "Its last log lines stand below the message and say why.",
     ),
+    "handover": Note(
+        "A service that was renamed, or got or lost its route, would run beside what it follows, "
+        "on the same volume, path or port.",
+        "`cove stop APP`, then deploy; or keep the name and the role.",
+    ),
     "hold-address": Note(
         "Held requests could not be handed over: `nsenter` or `ip` is missing or failed.",
         "Install util-linux and iproute2; the agent must be root.",

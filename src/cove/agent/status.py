@@ -24,6 +24,7 @@ from cove.model.views import (
 )
 from cove.planning.planner import replaced_in_order
 from cove.ports import AppRecord, ContainerFacts
+from cove.rollout.losses import kept
 from cove.rollout.urls import release_urls, route_url
 
 _WELL = frozenset({"running", "done"})
@@ -156,6 +157,7 @@ def _replicas(
     found = {c.service: c for c in containers if c.release in (0, release.number)}
     own = {placement.name: placement.address for placement in release.placements}
     tasks = {name for task in release.spec.tasks() for name in companion_names(task)}
+    ending = {name for name, service in release.companions().items() if not kept(service)} | tasks
     views = []
     for name in (*own, *release.companions()):
         facts = found.get(name)
@@ -165,7 +167,7 @@ def _replicas(
                 name=name,
                 release=release.number if name in own else 0,
                 task=name in tasks,
-                state=_replica_state(facts, task=name in tasks),
+                state=_replica_state(facts, task=name in tasks, ends=name in ending),
                 address=own.get(name, ""),
                 started_at=facts.started_at if facts else 0.0,
                 restarts=facts.restarts if facts else 0,
@@ -176,12 +178,13 @@ def _replicas(
     return tuple(views)
 
 
-def _replica_state(facts: ContainerFacts | None, *, task: bool) -> str:
+def _replica_state(facts: ContainerFacts | None, *, task: bool, ends: bool) -> str:
     if facts is None:
         return "done" if task else "gone"  # it has run, or the release would not be live
     # Made by a Compose that was killed, and never run: the next sweep removes it.
-    ran = facts.state == "created" or (facts.state == "exited" and not facts.exit_code)
-    return "done" if task and ran else facts.state
+    if task and facts.state == "created":
+        return "done"
+    return "done" if ends and facts.state == "exited" and not facts.exit_code else facts.state
 
 
 def _state(record: AppRecord, replicas: tuple[ReplicaView, ...], *, rolling: bool) -> AppState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cove.errors import NotFound, Refused
-from cove.model.release import Release
+from cove.model.release import Release, companion_names
 from cove.model.suggestions import nearest
 from cove.ports import ContainerFacts
 
@@ -19,7 +19,8 @@ def choose(
     Refused (`not-running`).
     """
     name = _service(release, service)
-    wanted = [p.name for p in sorted(release.of(name), key=lambda p: p.replica)] or [name]
+    wanted = [p.name for p in sorted(release.of(name), key=lambda p: p.replica)]
+    wanted = wanted or list(companion_names(release.spec.service(name)))
     if replica > len(wanted):
         many = "1 replica" if len(wanted) == 1 else f"{len(wanted)} replicas"
         raise NotFound(f"{release.app}: {name} has {many}, so there is no number {replica}")

@@ -16,7 +16,7 @@ from cove.appfile.scalars import boolean, one_of, size, word
 from cove.appfile.value import Value, each, fields
 from cove.model import names
 from cove.model.app import Mount, Volume
-from cove.model.powers import for_bind
+from cove.model.powers import for_bind, is_below
 
 _HOST_PATH: Final = re.compile(r"[./~]")
 _WINDOWS_PATH: Final = re.compile(r"[A-Za-z]:\\")
@@ -52,6 +52,23 @@ def report_shared_targets(mounts: list[Placed]) -> None:
             text = f"{quote(mount.target)} is taken already, by {first[mount.target].path}"
             value.reading.problems.add(value.node.at, value.path, text)
         first.setdefault(mount.target, value)
+
+
+def report_nested(mounts: list[Placed]) -> None:
+    """Records every path of the host that lies in another which the app may write.
+
+    There the app can put a symbolic link in its place, and Docker follows it whenever the
+    container starts: out of all that was granted, and without cove being asked.
+    """
+    binds = [(value, mount) for value, mount in mounts if mount.kind == "bind"]
+    folders = {mount.source for _, mount in binds if not mount.read_only}
+    for value, mount in binds:
+        above = next((f for f in sorted(folders) if is_below(mount.source, f)), None)
+        if above is not None:
+            text = "lies in a path that the app may write, and could be made a link to any other"
+            shown = "" if value.interpolated else f" ({above})"
+            advice = '; mount one of them, or that one with ":ro"'
+            value.reading.problems.add(value.node.at, value.path, f"{text}{shown}{advice}")
 
 
 def _volume(value: Value) -> Mount:

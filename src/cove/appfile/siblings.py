@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from cove.appfile import attached_files, dependencies, networks
-from cove.appfile.mounts import report_shared_targets
+from cove.appfile.mounts import report_nested, report_shared_targets
 from cove.appfile.ports import report_twice
 from cove.appfile.problems import quote
 from cove.appfile.routes import report_clashes
@@ -63,6 +63,7 @@ def app(name: str, parts: Sequence[Part], beside: Services, defined: Definitions
     )
     found = replace(found, services=_reachable(found))
     report_twice([port for part in parts for port in part.read.get("ports", ())])
+    report_nested([mount for part in parts for mount in part.read.get("volumes", ())])
     _report_names(parts, services)
     _report_completions(found, parts)
     _report_network_modes(found, parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cove.model.release import Release
 from cove.planning import operations as op
@@ -44,9 +44,11 @@ def plan_start(
     One that is not stopped gets back what it lost, and nothing of it is ever taken away.
     """
     kept = {facts.service for facts in observed.of_release(release.number)}
+    needed = {service.name for service in release.spec.needed()}
+    companions = _companions(release, observed, digests or {}, needed)
     steps: list[op.AnyOperation] = [
         *opening(release.spec, observed),
-        *_companions(release, observed, digests or {}),
+        *(step for step in companions if step.service in needed),
     ]
     if not release.placements:
         pass
@@ -67,6 +69,8 @@ def plan_start(
         steps.append(ready(release, settle=True))
     if release.spec.routes:
         steps.append(switch(release, None, {}))
+    # Nobody who asks waits for a worker.
+    steps += [step for step in companions if step.service not in needed]
     if not observed.stopped:
         return op.Plan(app=release.app, operations=tuple(steps), pivot=-1)
     steps.append(op.RecordStopped(stopped=False, cause="it shall run after a reboot too"))
@@ -76,8 +80,8 @@ def plan_start(
 
 
 def _companions(
-    release: Release, observed: Observed, digests: Mapping[str, str]
-) -> list[op.AnyOperation]:
+    release: Release, observed: Observed, digests: Mapping[str, str], needed: Collection[str]
+) -> list[op.ConvergeService]:
     return [
         op.ConvergeService(
             service=change.service.name,
@@ -86,6 +90,7 @@ def _companions(
             companions=companions_of(release),
             before=release.number,
             resting=observed.stopped,
+            settle=0.0 if change.service.name in needed else change.service.rollout.settle,
             cause="a start was asked for",
         )
         for change in changes(release.spec, release.images, observed, digests)

@@ -55,6 +55,47 @@ def carry_volumes(app: App, before: App) -> None:
                 )
 
 
+def check_handover(app: App, before: App) -> None:
+    """Raises Refused (`handover`) where two services would write one volume, or open one port.
+
+    `before` runs. A service that goes by another name ends only after its successor has begun; a
+    database would be run twice on the same data.
+    """
+    released = {s.name for s in app.released()}, {s.name for s in before.released()}
+    roles = {s.name: s.name in released[0] for s in app.services}
+    had = {s.name: s.name in released[1] for s in before.services}
+    leaving = [s for s in before.services if roles.get(s.name) is not had[s.name]]
+    coming = [s for s in app.services if had.get(s.name) is not roles[s.name]]
+    for new in coming:
+        for old in leaving:
+            if new.name == old.name:
+                continue  # the planner sees to it that the old one has stopped
+            if roles[new.name] and had[old.name]:
+                continue  # releases follow each other, whatever their services are called
+            shared = sorted(_exclusive(new) & _exclusive(old))
+            if shared:
+                raise _handover(app.name, new.name, old.name, shared[0])
+
+
+def _exclusive(service: Service) -> set[str]:
+    """What no two services may have by accident, in words."""
+    written = {
+        f"{'volume' if m.kind == 'volume' else 'path'} {m.source}"
+        for m in service.mounts
+        if m.kind != "tmpfs" and not m.read_only
+    }
+    return written | {f"port {p.published}/{p.protocol}" for p in service.ports}
+
+
+def _handover(app: str, new: str, old: str, what: str) -> Refused:
+    return Refused(
+        f"{new} would use the {what} while {old} of the release that serves still does",
+        code="handover",
+        hint=f"`cove stop {app}` and deploy again: nothing then runs twice, and data stays; "
+        "or keep the service's name",
+    )
+
+
 def volume_name(path: str, service: str = "") -> str:
     """The name a volume gets that an image declares by its path alone; no two paths share one."""
     stem = f"image-{service}_" if service else "image-"

@@ -12,6 +12,7 @@ from cove.model.app import RolloutPolicy, Service
 from cove.model.release import companion_names
 from cove.planning import operations as op
 from cove.ports import ContainerFacts
+from cove.rollout.losses import kept
 from cove.rollout.readiness import LOG_LINES, ended
 from cove.rollout.work import Work
 
@@ -113,6 +114,8 @@ class _Companion:
         while True:
             facts = await self.facts()
             age = self.work.now() - facts.started_at
+            if self._done(facts):
+                return
             if facts.running and self._fit(facts, clock() - begun) and age >= self.settle:
                 return
             if clock() - begun > self.service.rollout.timeout:
@@ -128,9 +131,14 @@ class _Companion:
             raise RolloutFailed(f"the container of {self.name} is gone", code="exited")
         if self.restarts < 0:
             self.restarts = facts.restarts
-        if facts.state in _FAILED or facts.restarts > self.restarts:
+        failed = facts.state in _FAILED and not self._done(facts)
+        if failed or facts.restarts > self.restarts:
             raise await ended(self.work, self.name, facts)
         return facts
+
+    def _done(self, facts: ContainerFacts) -> bool:
+        """Whether it ended well and, by its file, need not run on."""
+        return facts.state == "exited" and facts.exit_code == 0 and not kept(self.service)
 
     def _fit(self, facts: ContainerFacts, waited: float) -> bool:
         if facts.health:

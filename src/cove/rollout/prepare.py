@@ -19,7 +19,7 @@ from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
 from cove.planning.planner import needs_gap, plan_rollout
-from cove.planning.resolve import carry_volumes, resolve
+from cove.planning.resolve import carry_volumes, check_handover, resolve
 from cove.planning.text import title
 from cove.ports import AppRecord, Store
 from cove.render.compose import companion_digests
@@ -75,7 +75,7 @@ def _powers(app: str, store: Store) -> frozenset[str]:
 
 
 def check_claims(spec: App, store: Store) -> None:
-    """Raises Refused (`route-taken`), naming the owner."""
+    """Raises Refused (`route-taken`), naming the owner of a route or a certificate."""
     claims = [claim for route in spec.routes for claim in route.claims()]
     taken = store.claimed_by_others(spec.name, claims)
     if taken:
@@ -86,6 +86,29 @@ def check_claims(spec: App, store: Store) -> None:
             code="route-taken",
             hint=f"choose another domain or path, or `cove remove {owner}` first",
         )
+    _check_certificates(spec, store)
+
+
+def _check_certificates(spec: App, store: Store) -> None:
+    """Raises Refused (`route-taken`) where a certificate would take the place of another app's.
+
+    Proxies choose a certificate by the domain alone, so that one brought along for a path would
+    be shown to those who ask for the other app, and end the renewals of what cove has obtained.
+    """
+    brought = {d for r in spec.routes if r.certificate for d in (r.domain, *r.redirect_from)}
+    for claim, owner in store.claims_beside(spec.name, sorted(brought)).items():
+        record = store.app(owner)
+        live = store.release(owner, record.live) if record and record.live else None
+        routes = live.spec.routes if live else ()
+        domain = claim.partition("/")[0]
+        theirs = [r for r in routes if domain in (r.domain, *r.redirect_from)]
+        if any(route.encrypted and not route.certificate for route in theirs):
+            raise Refused(
+                f"{domain} has a certificate that cove obtained for the app {owner}; one of "
+                f"{spec.name}'s own would take its place",
+                code="route-taken",
+                hint=f"leave `tls` out for {domain}, or choose another domain",
+            )
 
 
 def with_neighbours(plan: op.Plan, spec: App, store: Store) -> op.Plan:
@@ -119,6 +142,8 @@ async def prepare(
     observed = await observe(record, work.platform, work.naming, subnets)
     if observed.live is not None:
         carry_volumes(spec, observed.live.spec)
+    if observed.serving is not None:
+        check_handover(spec, observed.serving.spec)
     preflight.check_memory(spec, observed, work)
     preflight.check_host_ports(spec, observed, work)
     digests = companion_digests(spec, images, work.naming)

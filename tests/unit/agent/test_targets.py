@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from cove.agent.targets import choose
 from cove.errors import NotFound, Refused
@@ -54,6 +55,18 @@ def test_a_service_beside_keeps_its_name() -> None:
     """It carries no release; the number on its container may be an older one's."""
     found = [container("web-r3-1"), container("db", number=1)]
     assert choose(release("web", "db"), found, "db", 0).service == "db"
+
+
+def test_a_service_beside_has_replicas_too() -> None:
+    """Each is a container of its own, and its number means it."""
+    live = release("web", "worker")
+    workers = tuple(replace(s, replicas=2) if s.name == "worker" else s for s in live.spec.services)
+    live = replace(live, spec=replace(live.spec, services=workers))
+    found = [container("worker-2", number=0), container("worker-1", number=0)]
+    assert choose(live, found, "worker", 0).service == "worker-1"
+    assert choose(live, found, "worker", 2).service == "worker-2"
+    with pytest.raises(NotFound, match="worker has 2 replicas"):
+        choose(live, found, "worker", 3)
 
 
 def test_without_a_name_the_service_with_a_route_is_meant() -> None:

@@ -145,6 +145,34 @@ def test_a_path_of_the_host_becomes_a_mount(written: str, mount: Mount, power: s
     assert power.partition("=")[0] in problem(f"volumes: [{written}]\n", **given)
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner", "held"),
+    [
+        ("/srv:/a", "/srv/sub:/b", False),
+        ("/srv:/a", "/srv/sub/deep:/b:ro", False),
+        ("/srv:/a:ro", "/srv/sub:/b", True),
+        ("/srv:/a", "/srv2:/b", True),
+    ],
+)
+def test_no_path_lies_in_one_that_the_app_may_write(outer: str, inner: str, held: bool) -> None:
+    """The app could make a link of it that leads anywhere, and only has to be restarted then."""
+    granted = ["host-bind=/srv", "host-bind=/srv2"]
+    text = f"volumes: ['{outer}', '{inner}']\n"
+    if held:
+        assert len(service(text, granted=granted).mounts) == 2
+    else:
+        found = problem(text, granted=granted)
+        assert "volumes[1]: lies in a path that the app may write" in found
+    family = (
+        f"services:\n  a: {{image: a, volumes: ['{outer}'], x-cove: {{domain: a.test, port: 1}}}}\n"
+        f"  b: {{image: b, volumes: ['{inner}']}}\n"
+    )
+    if held:
+        assert len(app(family, granted=granted).services) == 2
+    else:
+        assert "services.b.volumes[0]: lies in" in problem(family, granted=granted)
+
+
 def test_a_finding_does_not_tell_what_a_variable_held() -> None:
     """The power is named by its kind alone."""
     found = problem("volumes: ['$D:/x']\n", variables={"D": "/srv/hidden"})

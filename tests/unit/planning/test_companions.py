@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from cove.model.app import App, Dependency, EnvValue, File, Service
 from cove.model.release import Release
 from cove.planning import operations as op
+from cove.planning.acts import plan_start
 from cove.planning.companions import changes
 from cove.planning.observed import Observed
 from cove.planning.planner import needs_gap, plan_rollout
@@ -144,6 +145,23 @@ def test_a_companion_that_rests_is_started():
         title(s) for s in plan(release(2, shop()), replace(look, containers=resting)).operations
     ]
     assert "replace worker" in steps
+
+
+def test_a_start_lets_nobody_wait_for_a_worker():
+    """What the release needs starts before it, the others once it has the requests."""
+    live = release(1, shop())
+    digests = companion_digests(live.spec, live.images, NAMING)
+    found = plan_start(live, observed(live, stopped=True), digests)
+    assert [title(s) for s in found.operations if "network" not in title(s)] == [
+        "start db",
+        "start release 1 again",
+        "wait until release 1 is ready",
+        "switch the routes to release 1",
+        "start worker",
+        "record that it is running",
+    ]
+    by_name = {s.service: s for s in found.operations if isinstance(s, op.ConvergeService)}
+    assert (by_name["db"].settle, by_name["worker"].settle) == (0.0, 5.0)
 
 
 def test_restart_with_the_sibling_it_depends_on():

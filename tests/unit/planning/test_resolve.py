@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cove.errors import InvalidFile, Refused
 from cove.model import names
-from cove.model.app import App, Health, Mount
-from cove.planning.resolve import carry_volumes, resolve, volume_name
+from cove.model.app import App, Health, Mount, Service
+from cove.planning.resolve import carry_volumes, check_handover, resolve, volume_name
 
 from support.releases import DATA, app, image, route, web
 
@@ -117,3 +118,47 @@ def test_what_may_change(mounts):
 def test_a_new_service_has_no_past():
     """A service that was not there cannot hide anything."""
     carry_volumes(app(web(name="other", mounts=(DATA,))), moved(DATA))
+
+
+DB = Service(name="db", image="acme/db:1", mounts=(DATA,))
+
+
+def test_a_service_is_not_run_twice_on_the_same_data():
+    """What follows another service under a new name would start before its end."""
+    with pytest.raises(Refused) as caught:
+        check_handover(app(web(), replace(DB, name="postgres")), app(web(), DB))
+    assert caught.value.specific_code == "handover"
+    assert "volume data" in caught.value.message
+    assert "cove stop shop" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("new", "old"),
+    [
+        (app(web(), DB), app(web(), DB)),
+        (app(web(), DB), app(DB, routes=())),
+        (app(web(), DB), app(web(), DB, routes=(route(), route(service="db", path="/db")))),
+        (app(web(), DB), app(web())),
+        (app(web(), DB, replace(DB, name="backup")), app(web(), DB)),
+        (
+            app(web(mounts=(DATA,))),
+            app(web(name="site", mounts=(DATA,)), routes=(route(service="site"),)),
+        ),
+        (
+            app(web(), replace(DB, name="read", mounts=(replace(DATA, read_only=True),))),
+            app(web(), DB),
+        ),
+    ],
+    ids=[
+        "the same",
+        "was the only one",
+        "lost its route",
+        "new",
+        "one beside it",
+        "releases",
+        "only read",
+    ],
+)
+def test_what_shares_by_intention_or_in_turn_may(new, old):
+    """The file says so itself, or one ends before the other begins."""
+    check_handover(new, old)

@@ -107,6 +107,16 @@ def test_the_first_failing_replica_ends_the_wait(here):
     assert here.error(ended)["code"] == "exited"
 
 
+@pytest.mark.parametrize(
+    ("code", "restart", "ends"), [(0, "no", "live"), (3, "no", "failed"), (0, "always", "failed")]
+)
+def test_a_companion_may_end_well_where_its_file_lets_it(here, code, restart, ends):
+    """It has done its work; an error, or an end of what shall run on, fails the rollout."""
+    here.world.image("acme/seed:1", 40, exits_after=0.1, exit_code=code, listens_on=-1)
+    beside = f"services: {{seed: {{image: 'acme/seed:1', restart: '{restart}'}}}}\n"
+    assert run(here.deploy(beside + QUICK)).outcome == ends
+
+
 def test_a_ready_release_that_dies_in_the_drain(here):
     """The old release gets the routes back when the new one dies before it is confirmed."""
     run(here.deploy(QUICK))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from cove.errors import Refused
 from cove.model.requests import DeployRequest
 
 from support.site import Site, request
@@ -44,3 +47,22 @@ def test_a_rollout_tells_of_a_shared_domain(here: Site) -> None:
         return list(plan.data["notes"])
 
     assert SHARED in asyncio.run(both())
+
+
+def test_a_certificate_of_ones_own_is_not_for_a_domain_of_others(here: Site) -> None:
+    """It would be shown to those who ask for the other app, whose own would not be renewed."""
+    asyncio.run(here.deploy())
+    text = (
+        "name: blog\nimage: acme/shop:2\nport: 80\nroutes: [{domain: shop.test, path: /login, "
+        "tls: {cert: c.pem, key: k.pem}}]\n"
+    )
+    pem = "-----BEGIN {0}-----\nAAAA\n-----END {0}-----\n"
+    files = {"c.pem": pem.format("CERTIFICATE"), "k.pem": pem.format("PRIVATE KEY")}
+    brought = DeployRequest(text=text, origin="desk:/blog.yml", files=files)
+    with pytest.raises(Refused, match="for the app shop") as caught:
+        here.rollouts.deploy(brought)
+    assert caught.value.specific_code == "route-taken"
+    alone = DeployRequest(
+        text=text.replace("shop.test", "blog.test"), origin="desk:/blog.yml", files=files
+    )
+    assert asyncio.run(here.rollouts.plan(alone)).urls
