@@ -92,9 +92,9 @@ NOTES: Final[dict[str, Note]] = {
         "Its last log lines stand below the message and say why.",
     ),
     "handover": Note(
-        "A service that was renamed, or got or lost its route, would run beside what it follows, "
-        "on the same volume, path or port.",
-        "`cove stop APP`, then deploy; or keep the name and the role.",
+        "A service that goes by another name would run beside the one it follows, on the same "
+        "volume, path or port.",
+        "`cove stop APP`, then deploy; or keep the name.",
     ),
     "hold-address": Note(
         "Held requests could not be handed over: `nsenter` or `ip` is missing or failed.",
