@@ -42,6 +42,7 @@ from cove.rollout import companions, containers, recovery
 
 _log = logging.getLogger("cove.agent")
 _RETRY = 2.0  # seconds between two tries while Docker or the proxy is not there yet
+_ANSWERS_WITHIN = 10.0  # seconds; a busy Docker needs two
 _PATIENT = ("docker-down", "proxy-down", "docker")  # what may mend itself, at boot for example
 
 
@@ -113,7 +114,7 @@ async def _begin(parts: Parts, api: Api) -> None:
     """Docker may come after the agent at boot; a taken port or a missing image will not pass."""
     while True:
         try:
-            await parts.engine.info()
+            await _docker(parts)
             await parts.proxy.ensure()
         except PlatformError as error:
             if error.specific_code not in _PATIENT:
@@ -124,6 +125,19 @@ async def _begin(parts: Parts, api: Api) -> None:
             await asyncio.sleep(_RETRY)
         else:
             return
+
+
+async def _docker(parts: Parts) -> None:
+    """Docker answers. systemd may hold its socket open long before there is a Docker behind it."""
+    try:
+        async with asyncio.timeout(_ANSWERS_WITHIN):
+            await parts.engine.info()
+    except TimeoutError:
+        raise PlatformError(
+            f"Docker has not answered within {_ANSWERS_WITHIN:g} s",
+            code="docker-down",
+            hint="systemctl status docker",
+        ) from None
 
 
 async def _serve(runner: web.AppRunner, socket: Path) -> None:

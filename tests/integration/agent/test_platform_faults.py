@@ -69,6 +69,20 @@ def test_without_docker_the_agent_waits_and_says_so(idle, tmp_path: Path):
     idle.await_ready()
 
 
+def test_a_docker_behind_a_socket_that_is_silent(idle, tmp_path: Path):
+    """systemd may hold the socket while no Docker runs: the agent says so, and takes it later."""
+    place = tmp_path / "docker.sock"
+    idle.env["DOCKER_HOST"] = f"unix://{place}"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(place))
+        silent.listen(8)
+        idle.launch()
+        until(lambda: "Docker has not answered within 10 s" in idle.said(), "the agent says so", 60)
+    place.unlink()
+    place.symlink_to(engine.socket_path())
+    idle.await_ready()
+
+
 def test_a_docker_that_goes_away_costs_no_request(images, tmp_path: Path):
     """A deploy without Docker is refused with its reason; the app serves, a later deploy works."""
     place = tmp_path / "docker.sock"
