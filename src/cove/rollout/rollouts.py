@@ -35,7 +35,6 @@ from cove.planning import operations as op
 from cove.planning.acts import plan_remove, plan_start, plan_stop
 from cove.planning.observed import Observed
 from cove.planning.planner import KEEP_RELEASES, needs_gap, plan_rollout
-from cove.planning.resolve import check_handover
 from cove.ports import AppRecord, Platform
 from cove.render.compose import companion_digests
 from cove.render.naming import Naming
@@ -94,8 +93,7 @@ class Rollouts:
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
-        if observed.serving is not None:
-            check_handover(release.spec, observed.serving.spec)
+        prepare.check_data(release.spec, observed)
         digests = companion_digests(release.spec, images, self.naming)
         gap = needs_gap(release.spec, images, observed, digests)
         hold = {s.name: "" for s in release.spec.routed()} if gap else {}
