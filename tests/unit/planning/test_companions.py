@@ -15,7 +15,7 @@ from cove.planning.planner import needs_gap, plan_rollout
 from cove.planning.text import title
 from cove.render.compose import companion_digests
 
-from support.releases import DATA, NAMING, app, image, observed, release, web
+from support.releases import DATA, NAMING, app, image, observed, release, route, web
 
 HOLD = {"web": "10.201.0.9"}
 
@@ -184,6 +184,14 @@ def test_volumes_belong_to_the_step_that_brings_them():
         if isinstance(s, op.ConvergeService | op.RunTask | op.StartRelease)
     }
     assert volumes == {"db": ("data",), "migrate": (), "web": (), "worker": ()}
+
+
+def test_released_services_find_each_other():
+    """Two with routes need the network of names as companions do; one alone does not."""
+    api = route(service="api", path="/api")
+    spec = app(web(), web(name="api"), routes=(route(), api))
+    assert spec.own_networks() == {"default": False, "_default": True}
+    assert app(web(replicas=2)).own_networks() == {"default": False}
 
 
 def test_networks_are_made_once():
