@@ -243,14 +243,15 @@ class App(Struct, frozen=True, kw_only=True):
     def own_networks(self) -> dict[str, bool]:
         """Every network that must exist for the app, and whether it is internal.
 
-        Where companions share a network with a released service, `_NAME` beside it is the
-        network in which they find whichever release serves: a name can be added to a container
-        only with one more network.
+        Where a released service shares a network with companions, or with another of its kind,
+        `_NAME` beside it is the network in which they find whichever release serves: a name can
+        be added to a container only with one more network.
         """
         internal = {network.name: network.internal for network in self.networks}
         external = {network.name for network in self.networks if network.external}
         beside = {a.network for s in self.companions() for a in self.attachments(s)}
-        shared = beside & {a.network for s in self.released() for a in self.attachments(s)}
+        within = [a.network for s in self.released() for a in self.attachments(s)]
+        shared = {name for name in within if name in beside or within.count(name) > 1}
         used = [a.network for s in self.services for a in self.attachments(s)]
         names = [n for n in dict.fromkeys((DEFAULT_NETWORK, *used)) if n not in external]
         found = {name: internal.get(name, False) for name in names}

@@ -14,7 +14,7 @@ def _release(step: Any) -> str:
 
 
 _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
-    op.PrepareNetwork: lambda s: f"create the network{_named(s.name)} {s.subnet}",
+    op.PrepareNetwork: lambda s: f"create the network {_named(s.name)}{s.subnet}",
     op.WriteProject: lambda s: "write the project with " + _listed(s.releases),
     op.ConvergeService: lambda s: (
         f"replace {s.service}" if s.before and not s.resting else f"start {s.service}"
@@ -45,7 +45,7 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
 def _named(network: str) -> str:
     if network == DEFAULT_NETWORK:
         return ""
-    return f" beside {network[1:]}" if network.startswith("_") else f" {network}"
+    return f"{network[1:]} for siblings: " if network.startswith("_") else f"{network}: "
 
 
 def _listed(releases: tuple[int, ...]) -> str:

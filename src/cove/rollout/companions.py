@@ -61,8 +61,12 @@ async def run_task(step: op.RunTask, work: Work) -> None:
     service = work.release(step.release).spec.service(step.service)
     await _remove(work, service.name)
     await _up(step, work, service)
-    own = service.rollout != RolloutPolicy()
-    await _end(work, service, service.rollout.timeout if own else _TASK_LIMIT)
+    await _end(work, service, task_limit(service))
+
+
+def task_limit(task: Service) -> float:
+    """Seconds that a task may take."""
+    return task.rollout.timeout if task.rollout != RolloutPolicy() else _TASK_LIMIT
 
 
 async def undo_run_task(step: op.RunTask, work: Work) -> None:

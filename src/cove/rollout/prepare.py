@@ -18,6 +18,7 @@ from cove.model.events import Rollout
 from cove.model.release import Image, Release
 from cove.model.requests import DeployRequest
 from cove.planning import operations as op
+from cove.planning.observed import Observed
 from cove.planning.planner import needs_gap, plan_rollout
 from cove.planning.resolve import carry_volumes, check_handover, resolve
 from cove.planning.text import title
@@ -140,10 +141,7 @@ async def prepare(
     record = work.platform.store.reserve_subnet(spec.name, candidate.source, taken)
     subnets = work.platform.store.reserve_networks(spec.name, spec.own_networks(), taken)
     observed = await observe(record, work.platform, work.naming, subnets)
-    if observed.live is not None:
-        carry_volumes(spec, observed.live.spec)
-    if observed.serving is not None:
-        check_handover(spec, observed.serving.spec)
+    check_data(spec, observed)
     preflight.check_memory(spec, observed, work)
     preflight.check_host_ports(spec, observed, work)
     digests = companion_digests(spec, images, work.naming)
@@ -160,6 +158,14 @@ async def prepare(
     plan = with_neighbours(plan, spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
+
+
+def check_data(spec: App, observed: Observed) -> None:
+    """Raises Refused (`volume-changed`, `handover`) for what data would not survive."""
+    if observed.live is not None:
+        carry_volumes(spec, observed.live.spec)
+    if observed.serving is not None:
+        check_handover(spec, observed.serving.spec)
 
 
 async def _fetched(

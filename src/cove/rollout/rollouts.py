@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -35,7 +36,6 @@ from cove.planning import operations as op
 from cove.planning.acts import plan_remove, plan_start, plan_stop
 from cove.planning.observed import Observed
 from cove.planning.planner import KEEP_RELEASES, needs_gap, plan_rollout
-from cove.planning.resolve import check_handover
 from cove.ports import AppRecord, Platform
 from cove.render.compose import companion_digests
 from cove.render.naming import Naming
@@ -94,8 +94,7 @@ class Rollouts:
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
-        if observed.serving is not None:
-            check_handover(release.spec, observed.serving.spec)
+        prepare.check_data(release.spec, observed)
         digests = companion_digests(release.spec, images, self.naming)
         gap = needs_gap(release.spec, images, observed, digests)
         hold = {s.name: "" for s in release.spec.routed()} if gap else {}
@@ -136,9 +135,20 @@ class Rollouts:
     def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
         """Removes an app; its volumes only when asked."""
         self._record(app)
-        return self._planned(
-            app, "remove", by, lambda observed: plan_remove(app, observed, volumes=volumes)
-        )
+        notes = tuple(self._powers_left(app))
+
+        def plan(observed: Observed) -> op.Plan:
+            return replace(plan_remove(app, observed, volumes=volumes), notes=notes)
+
+        return self._planned(app, "remove", by, plan)
+
+    def _powers_left(self, app: str) -> list[str]:
+        """Powers belong to a name: whoever is called so next has them, unless they are taken."""
+        powers = [grant.power for grant in self.platform.store.grants(app)]
+        if not powers:
+            return []
+        revoke = f"cove allow {app} --revoke {shlex.join(powers)}"
+        return [f"whatever is called {app} next has its powers, unless they are taken: {revoke}"]
 
     def cancel(self, rollout_id: int) -> Rollout:
         """Asks a rollout to stop and undo. One that has passed its pivot goes on to its end.

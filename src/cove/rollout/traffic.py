@@ -12,6 +12,7 @@ from cove.errors import CoveError
 from cove.model.release import Release
 from cove.planning import operations as op
 from cove.render.traefik import HOLD_LONGEST_PAUSE, routes_held, routes_to
+from cove.rollout.companions import task_limit
 from cove.rollout.readiness import check_alive
 from cove.rollout.siblings import introduce
 from cove.rollout.work import Work
@@ -149,7 +150,12 @@ async def _publish_hold(
     released = [s.rollout.drain + s.stop_grace for s in release.spec.released()]
     ready = [s.rollout.timeout for s in (candidate or release).spec.released()]
     # Companions that the candidate needs are replaced one after another.
-    needed = [s.stop_grace + s.rollout.timeout for s in (candidate or release).spec.needed()]
+    spec = (candidate or release).spec
+    tasks = {task.name for task in spec.tasks()}
+    needed = [
+        s.stop_grace + (task_limit(s) if s.name in tasks else s.rollout.timeout)
+        for s in spec.needed()
+    ]
     seconds = _HOLD_MARGIN + max(released, default=0) + max(ready, default=0) + sum(needed)
     routes = routes_held(release, hold, seconds, work.proxy, candidate)
     await work.platform.proxy.publish(work.app, routes)

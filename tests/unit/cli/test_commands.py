@@ -188,7 +188,7 @@ def test_logs_of_several_say_whose_line_it_is(cove: Cove, agent: FakeAgent) -> N
     serve(agent, {**SHOP, "replicas": SHOP["replicas"] * 2})
     agent.streams["/v1/apps/shop/logs"] = [[line("one"), line("two", "db", 0)]]
     assert cove("logs", "shop") == 0
-    assert cove.out == "shop/r12 │ one\ndb/r0 │ two\n"
+    assert cove.out == "shop/r12 │ one\ndb │ two\n"
 
 
 def test_a_release_that_joins_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,13 +186,21 @@ def test_volumes_belong_to_the_step_that_brings_them():
     assert volumes == {"db": ("data",), "migrate": (), "web": (), "worker": ()}
 
 
+def test_released_services_find_each_other():
+    """Two with routes need the network of names as companions do; one alone does not."""
+    api = route(service="api", path="/api")
+    spec = app(web(), web(name="api"), routes=(route(), api))
+    assert spec.own_networks() == {"default": False, "_default": True}
+    assert app(web(replicas=2)).own_networks() == {"default": False}
+
+
 def test_networks_are_made_once():
     """The default one, those of the file, and one in which siblings find what serves."""
     spec = shop()
     assert spec.own_networks() == {"default": False, "_default": True}
     assert [s for s in planned(spec, None) if "network" in s] == [
         "create the network 10.201.0.0/26",
-        "create the network beside default of its own",
+        "create the network default for siblings: of its own",
     ]
     known = frozenset({"default", "_default"})
     assert not [s for s in planned(spec, shop(), networks=known) if "network" in s]

@@ -113,3 +113,20 @@ def test_a_path_is_where_its_links_lead(here):
     here.world.links["/srv/data"] = "/run"
     ended = run(here.deploy(BIND))
     assert "docker-socket" in here.error(ended)["message"]
+
+
+def test_powers_outlive_an_app_and_its_removal_says_so(here: Site):
+    """They were given to a name; whoever takes the name next would have them unawares."""
+    here.store.grant(APP, "host-bind=/srv", "root")
+    assert run(here.deploy()).outcome == "live"
+
+    async def gone() -> Rollout:
+        rollout = here.rollouts.remove(APP, "ann", volumes=True)
+        return await here.finished(rollout)
+
+    ended = run(gone())
+    (plan,) = [event for event in here.events(ended) if event.kind == "plan"]
+    assert plan.data["notes"] == [
+        "whatever is called shop next has its powers, unless they are taken: "
+        "cove allow shop --revoke host-bind=/srv"
+    ]

@@ -361,3 +361,11 @@ def test_the_sweep_removes_what_no_release_explains(here):
     here.world.start(stray)
     run(recovery.sweep(APP, here.rollouts))
     assert here.world.of(APP) == [box]
+
+
+def test_a_plan_refuses_what_the_deploy_would(here):
+    """What would put data out of sight is told before anything is begun."""
+    run(here.deploy("volumes: ['one:/data']\n"))
+    with pytest.raises(Refused) as caught:
+        run(here.rollouts.plan(request("volumes: ['two:/data']\n", "acme/shop:1")))
+    assert caught.value.specific_code == "volume-changed"

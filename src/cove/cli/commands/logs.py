@@ -72,7 +72,8 @@ class Printer:
         if self._out.json_wanted:
             self._out.json(line)
             return
-        origin = f"{line.get('service', '')}/r{line.get('release', 0)}"
+        release = line.get("release")  # a companion has none
+        origin = f"{line.get('service', '')}" + (f"/r{release}" if release else "")
         colour = self._seen.setdefault(origin, _COLOURS[len(self._seen) % len(_COLOURS)])
         text = self._out.foreign(str(line.get("text", "")).rstrip("\n"))
         # a second release or service may turn up while following
