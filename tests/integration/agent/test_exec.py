@@ -293,7 +293,7 @@ def test_without_a_terminal_on_both_ends_there_is_none(agent):
 
 def test_a_reader_that_leaves_ends_it(agent):
     """`cove exec … | head`: endless output stops, and so does the command."""
-    mark = "endless"
+    mark = f"endless-{os.getpid()}"
     code = f"\nwhile True: print('{mark}')"
     shell = subprocess.Popen(
         [str(BIN / "cove"), "exec", NAME, *python(code)],
@@ -304,12 +304,12 @@ def test_a_reader_that_leaves_ends_it(agent):
     )
     assert shell.stdout
     assert shell.stderr
-    assert shell.stdout.readline() == b"endless\n"
+    assert shell.stdout.readline() == f"{mark}\n".encode()
     shell.stdout.close()
     assert shell.wait(60) == 1
     assert b"Traceback" not in shell.stderr.read()
     shell.stderr.close()
-    until(lambda: not running(mark), "the command ends")
+    until(lambda: not running(mark), "the command ends", 90)
 
 
 def test_a_slow_reader_makes_the_command_wait(agent):
