@@ -5,6 +5,7 @@ Times are seconds since the epoch.
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Literal
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ DnsProvider = Literal["digitalocean", "rfc2136"]
 # pending: the name does not reach this machine yet. waiting: the CA said no; tried again later.
 Obstacle = Literal["", "pending", "waiting"]
 
+_DNS_PORT = 53
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
@@ -124,3 +126,13 @@ class Served(Struct, frozen=True, kw_only=True):
     facts: CertFacts | None = None
     progress: CertProgress | None = None
     busy: bool = False
+
+
+def split_server(server: str) -> tuple[str, int]:
+    """The address and the port of `192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:53`."""
+    try:
+        ip_address(server)
+    except ValueError:
+        address, _, port = server.rpartition(":")
+        return address.strip("[]"), int(port)
+    return server, _DNS_PORT

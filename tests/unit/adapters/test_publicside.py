@@ -8,8 +8,7 @@ import pytest
 from cove.adapters.publicside import listener as listening
 from cove.adapters.publicside import side
 from cove.adapters.publicside.listener import ChallengeListener
-from cove.adapters.publicside.resolving import split_server
-from cove.model.certificates import AcmeSettings, Challenge
+from cove.model.certificates import AcmeSettings, Challenge, split_server
 
 SHOP = "shop.example.com"
 PLACE = side._Place("192.0.2.1", 80, encrypted=False, target="/x")

@@ -26,14 +26,13 @@ import dns.update
 import requests
 
 from cove.adapters.acme.failures import DnsFailed
-from cove.model.certificates import AcmeSettings, DnsSettings
+from cove.model.certificates import AcmeSettings, DnsSettings, split_server
 
 _TTL: Final = 30  # seconds; DigitalOcean's least
 _SEEN_WITHIN: Final = 180.0
 _POLL: Final = 2.0
 _TIMEOUT: Final = 15.0
 _DIGITALOCEAN: Final = "https://api.digitalocean.com"
-_PORT: Final = 53
 _OK, _MISSING, _DENIED = 200, 404, 401
 
 
@@ -73,16 +72,6 @@ def resolver_for(server: str) -> dns.resolver.Resolver:
     resolver.nameservers = [address]
     resolver.port = port
     return resolver
-
-
-def split_server(server: str) -> tuple[str, int]:
-    """The address and the port of `192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:53`."""
-    try:
-        ip_address(server)
-    except ValueError:
-        address, _, port = server.rpartition(":")
-        return address.strip("[]"), int(port)
-    return server, _PORT
 
 
 def _aliased(name: str, resolver: dns.resolver.Resolver) -> str:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from ipaddress import ip_address
 from typing import Any, Final
 
-_DNS_PORT: Final = 53
+from cove.model.certificates import split_server
+
 _LIMIT: Final = 10.0  # seconds
 # Addresses for documentation (RFC 5737, RFC 3849): nothing is sent, only a route is chosen.
 _SOMEWHERE: Final = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
@@ -67,16 +68,6 @@ async def _from_server(name: str, server: str) -> list[str]:
     if refused is not None and not found:
         raise Unresolved(f"the DNS server {server} gave no answer for {name}")
     return found
-
-
-def split_server(server: str) -> tuple[str, int]:
-    """The address and the port of `192.0.2.1`, `192.0.2.1:5353` or `[2001:db8::1]:53`."""
-    try:
-        ip_address(server)
-    except ValueError:
-        address, _, port = server.rpartition(":")
-        return address.strip("[]"), int(port)
-    return server, _DNS_PORT
 
 
 def is_own(address: str) -> bool:

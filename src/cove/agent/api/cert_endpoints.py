@@ -10,7 +10,6 @@ from aiohttp import web
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from cove.adapters.publicside.resolving import split_server
 from cove.agent import status
 from cove.agent.api.answers import answer
 from cove.agent.api.endpoint import endpoint, read_body
@@ -21,6 +20,7 @@ from cove.model.certificates import (
     ChallengeKind,
     DnsProvider,
     DnsSettings,
+    split_server,
 )
 from cove.model.views import AcmeView, AuthorityView, CertView
 from cove.rollout import recovery
