@@ -22,6 +22,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cove.adapters.sqlite import DEFAULT_POOL
+from cove.durable import replace_file
 from cove.errors import PlatformError, Refused
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
@@ -130,12 +131,11 @@ class Instance:
 
         Raises PlatformError (`data-dir`).
         """
-        staged = self.folder / ".instance.json.new"
+        path = self.folder / "instance.json"
         try:
-            staged.write_bytes(msgspec.json.encode(identity))
-            staged.replace(self.folder / "instance.json")
+            replace_file(path, msgspec.json.encode(identity))
         except OSError as error:
-            raise PlatformError(f"{staged} cannot be written: {error}", code="data-dir") from error
+            raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
         return identity
 
 

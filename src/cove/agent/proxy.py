@@ -21,6 +21,7 @@ from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.instance import Instance, port_free
+from cove.durable import replace_file
 from cove.errors import PlatformError
 from cove.model.views import ProxyView
 from cove.render.naming import Naming
@@ -188,9 +189,7 @@ class ProxyRuntime:
             if path.exists() and path.read_text(encoding="utf-8") == text:
                 return  # needs no room on a full disk
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            staged = path.with_name(f".{path.name}.new")
-            staged.write_text(text, encoding="utf-8")
-            staged.replace(path)
+            replace_file(path, text.encode())
         except OSError as error:
             raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
 

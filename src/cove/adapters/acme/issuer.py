@@ -29,6 +29,7 @@ from cove.adapters.acme.lines import (
     Request,
     Said,
 )
+from cove.durable import replace_file
 from cove.errors import PlatformError
 from cove.model.certificates import AcmeSettings, Challenge, Order, Outcome
 
@@ -130,13 +131,7 @@ class AcmeIssuer:
         path = self._path(settings)
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            staged = path.with_name(f".{path.name}.new")
-            staged.unlink(missing_ok=True)
-            with open(staged, "xb", opener=_private) as file:
-                file.write(msgspec.json.encode(account))
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
+            replace_file(path, msgspec.json.encode(account))
         except OSError as error:
             raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
 
@@ -153,7 +148,3 @@ async def _line(stream: asyncio.StreamReader) -> Said | None:
     except (ValueError, msgspec.DecodeError) as error:
         _log.warning("the child said what cannot be read: %s", type(error).__name__)
         return None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
 import ssl
 import sys
 from binascii import Error as Base64Error
@@ -21,13 +20,13 @@ from typing import Final
 import msgspec
 
 from cove.adapters.certfiles.answers import Answer, Question
+from cove.durable import replace_file, sync_folder
 from cove.errors import InvalidFile, PlatformError
 from cove.model.certificates import CertFacts, CertSource, Pair
 from cove.model.names import file_stem
 
 _FOLDERS: Final[dict[CertSource, str]] = {"acme": "acme", "own": "own"}
 _SHORT: Final = 12  # hexadecimal digits of a fingerprint
-_PRIVATE: Final = 0o600
 _CHILD: Final = "cove.adapters.certfiles.inspecting"
 _LIMIT: Final = 30.0
 _END: Final = "-----END CERTIFICATE-----"
@@ -48,10 +47,11 @@ class ProxyCertificateFiles:
         path = self._folder / self.stem(source, pair.facts)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(_with(path, ".key"), pair.key.encode())
-            _replace(_with(path, ".crt"), pair.chain.encode())
-            _replace(self._recorded(source, pair.facts.domain), msgspec.json.encode(pair.facts))
-            _sync(path.parent)
+            replace_file(_with(path, ".key"), pair.key.encode())
+            replace_file(_with(path, ".crt"), pair.chain.encode())
+            recorded = self._recorded(source, pair.facts.domain)
+            replace_file(recorded, msgspec.json.encode(pair.facts))
+            sync_folder(path.parent)
         except OSError as error:
             raise PlatformError(
                 f"{path} cannot be written: {error.strerror}", code="data-dir"
@@ -165,22 +165,3 @@ def _fingerprint(path: Path) -> str:
 def _no_password() -> str:
     """OpenSSL would ask on the terminal for the password of a key that has one."""
     return ""
-
-
-def _replace(path: Path, content: bytes) -> None:
-    staged = path.with_name(f".{path.name}.new")
-    staged.unlink(missing_ok=True)
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    staged.replace(path)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

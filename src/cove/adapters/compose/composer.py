@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ import yaml
 
 from cove.adapters.compose.files import delete_others, write_files
 from cove.adapters.compose.runner import ComposeRunner
+from cove.durable import replace_file
 from cove.errors import PlatformError
 from cove.model.app import File
 from cove.render.compose import FILES_DIR
@@ -38,7 +38,7 @@ class ComposeComposer:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_files(folder / FILES_DIR, files)
             if _content(folder / "compose.yaml") != text:  # needs no room on a full disk
-                replace_file(folder / "compose.yaml", text)
+                replace_file(folder / "compose.yaml", text.encode())
             if tidy:
                 delete_others(folder / FILES_DIR, files)
         except OSError as error:
@@ -94,19 +94,5 @@ def text_of(document: Mapping[str, Any]) -> str:
     return yaml.dump(dict(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Writes beside it and renames, so that a reader sees the old or the new, never a part."""
-    staged = path.with_name(f".{path.name}.new")
-    with open(staged, "w", encoding="utf-8", opener=_private) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.replace(path)
-
-
 def _content(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

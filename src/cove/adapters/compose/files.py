@@ -6,10 +6,10 @@ sees: a process there that is not root must be able to read them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from cove.durable import replace_file
 from cove.model.app import File
 
 
@@ -32,15 +32,5 @@ def delete_others(folder: Path, names: Iterable[str]) -> None:
 
 
 def _write(path: Path, file: File) -> None:
-    staged = path.with_name(f".{path.name}.new")
-    with open(staged, "w", encoding="utf-8", newline="", opener=_private) as stream:
-        stream.write(file.content.value)
-        stream.flush()
-        os.fchown(stream.fileno(), file.uid, file.gid)
-        os.fchmod(stream.fileno(), file.mode)
-        os.fsync(stream.fileno())
-    staged.replace(path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    content = file.content.value.encode()
+    replace_file(path, content, file.mode, owner=(file.uid, file.gid))

@@ -7,9 +7,7 @@ facts: reading those needs no X.509 library.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 import re
 import ssl
 from binascii import Error as Base64Error
@@ -24,8 +22,6 @@ from cove.model.names import domain_of, file_stem
 
 DEFAULT: Final = "_default"  # no domain starts with an underscore
 SUFFIXES: Final = (".crt", ".key", ".json")
-PRIVATE: Final = 0o600
-PUBLIC: Final = 0o644
 DAY: Final = 86400.0
 RENEW_BEFORE: Final = 30 * DAY
 
@@ -105,30 +101,3 @@ def names(certs_dir: Path) -> list[str]:
     found = (p.name for p in certs_dir.iterdir()) if certs_dir.is_dir() else iter(())
     stems = {name.removesuffix(s) for name in found for s in SUFFIXES if name.endswith(s)}
     return sorted(map(domain_of, (s for s in stems if s != DEFAULT and not s.startswith("."))))
-
-
-def replace(path: Path, content: bytes, mode: int) -> None:
-    """Writes a whole file or nothing: staged beside it, flushed to the disk, and renamed.
-
-    The staged file's name is fixed, so a crash leaves at most one behind and the next call
-    clears it; callers must exclude each other.
-    """
-    staged = path.with_name(f".{path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        staged.unlink()
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # whatever the umask
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    staged.replace(path)
-
-
-def sync(directory: Path) -> None:
-    """Makes the renames in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

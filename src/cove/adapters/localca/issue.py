@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cove.adapters.localca import files, x509
+from cove.durable import PRIVATE, PUBLIC, replace_file, sync_folder
 from cove.model.names import file_stem
 
 _OWN: Final = 0o700
@@ -33,7 +34,7 @@ def fulfil(request: files.Request) -> files.Answer:
         if request.default and _default(certs_dir, request.now):
             issued.append(files.DEFAULT)
         if issued:
-            files.sync(certs_dir)
+            sync_folder(certs_dir)
     return files.Answer(issued=tuple(issued))
 
 
@@ -78,9 +79,9 @@ def _root(directory: Path, host: str, now: float) -> x509.Root:
         return found
     key = x509.new_key()
     made = x509.new_root(key, host, now)
-    files.replace(key_path, x509.key_pem(key), files.PRIVATE)
-    files.replace(certificate_path, made.pem, files.PUBLIC)
-    files.sync(directory)
+    replace_file(key_path, x509.key_pem(key), PRIVATE)
+    replace_file(certificate_path, made.pem, PUBLIC)
+    sync_folder(directory)
     return made
 
 
@@ -88,9 +89,9 @@ def _save(certs_dir: Path, name: str, key: x509.Key, chain: bytes, facts: files.
     name = file_stem(name)
     # A renewal keeps its key, and a new key comes before its certificate: whoever reads the pair
     # meanwhile finds two halves that match. The facts come last, and only then does it count.
-    files.replace(certs_dir / f"{name}.key", x509.key_pem(key), files.PRIVATE)
-    files.replace(certs_dir / f"{name}.crt", chain, files.PUBLIC)
-    files.replace(certs_dir / f"{name}.json", msgspec.json.encode(facts), files.PUBLIC)
+    replace_file(certs_dir / f"{name}.key", x509.key_pem(key), PRIVATE)
+    replace_file(certs_dir / f"{name}.crt", chain, PUBLIC)
+    replace_file(certs_dir / f"{name}.json", msgspec.json.encode(facts), PUBLIC)
 
 
 def _load_key(path: Path) -> x509.Key | None:

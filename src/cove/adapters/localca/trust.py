@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cove.adapters.localca.files import PUBLIC, certificates, replace
+from cove.adapters.localca.files import certificates
+from cove.durable import PUBLIC, replace_file
 from cove.errors import PlatformError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62})")
@@ -70,7 +71,7 @@ def install_trust(
     scheme = _scheme(root)
     target = root / scheme.folder / _file(name)
     try:
-        replace(target, f"{blocks[0]}\n".encode("ascii"), PUBLIC)
+        replace_file(target, f"{blocks[0]}\n".encode("ascii"), PUBLIC)
     except OSError as error:
         raise _error(f"{target} could not be written: {error.strerror}") from error
     (run or _run)(scheme.command)

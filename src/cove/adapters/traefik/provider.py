@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cove.adapters.traefik.api import TraefikApi
+from cove.durable import replace_file
 from cove.errors import PlatformError
 from cove.ports import ProxyRoutes
 from cove.render.proxy import certificates_document, challenges_document
@@ -159,12 +159,7 @@ class TraefikProxy:
         # Staged outside the watched directory: a temporary file inside would burn a reload.
         try:
             self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-            staged = self._staging / path.name
-            with open(staged, "wb", opener=_private) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            staged.replace(path)
+            replace_file(path, data, staging=self._staging)
         except OSError as error:
             raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
         self._written[path] = data
@@ -195,7 +190,3 @@ def _router_names(path: Path) -> set[str]:
     except (OSError, ValueError):
         return set()
     return set(document.get("http", {}).get("routers", {}))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
