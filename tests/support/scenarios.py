@@ -40,6 +40,14 @@ services:
 {_WORKER.format(worker) if worker else ""}"""
 
 
+def job(*, task: bool) -> str:
+    """A service that the app waits for to end, or one that runs beside it."""
+    if task:
+        ends = "depends_on: {job: {condition: service_completed_successfully}}\n"
+        return ends + "services:\n  job: {image: 'acme/migrate:1'}\n"
+    return "services:\n  job: {image: 'acme/worker:1', x-cove: {rollout: {settle: 1s}}}\n"
+
+
 def _deploy(text: str, image: int) -> Begin:
     return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}"))
 
@@ -90,6 +98,18 @@ SCENARIOS = (
     Scenario("worker of a family", _deploy(family(worker=2), 2), (_deploy(family(), 1),), family()),
     Scenario("database of a family", _deploy(family(2), 2), (_deploy(family(), 1),), family()),
     Scenario("a companion leaves", _deploy(family(worker=0), 2), (_deploy(family(), 1),), family()),
+    Scenario(
+        "a worker becomes a task",
+        _deploy(job(task=True), 2),
+        (_deploy(job(task=False), 1),),
+        job(task=True),
+    ),
+    Scenario(
+        "a task becomes a worker",
+        _deploy(job(task=False), 2),
+        (_deploy(job(task=True), 1),),
+        job(task=False),
+    ),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(

@@ -58,13 +58,17 @@ class ConvergeService(Operation, frozen=True, kw_only=True):
 
 
 class RunTask(Operation, frozen=True, kw_only=True):
-    """A companion that others wait for has run to its end, without an error."""
+    """A companion that others wait for has run to its end, without an error.
+
+    `before` and `resting` as for ConvergeService: it may have been no task until now.
+    """
 
     service: str
     release: int
     releases: tuple[int, ...]
     companions: dict[str, int]
     before: int = 0
+    resting: bool = False
     new_volumes: tuple[str, ...] = ()
 
 

@@ -250,6 +250,7 @@ class _Draft:
             releases=self._releases(),
             companions=self.companions,
             before=self.before.get(task.name, 0),
+            resting=self.observed.stopped,
             new_volumes=self._volumes(task),
             cause=f"{', '.join(waiting)} must not start before it has ended",
         )

@@ -37,16 +37,28 @@ async def converge(step: op.ConvergeService, work: Work) -> None:
 async def undo_converge(step: op.ConvergeService, work: Work) -> None:
     """The companion is what it was: another definition, at rest, or not there."""
     await work.write_project(step.releases, _companions_before(step))
-    if not step.before:
+    if _was_companion(step, work):
+        await _bring_back(step, work)
+    else:
         await _remove(work, step.service)
-        await work.remove_volumes(step.new_volumes)
-        return
+    await work.remove_volumes(step.new_volumes)
+
+
+def _was_companion(step: op.ConvergeService | op.RunTask, work: Work) -> bool:
+    """Whether it ran before. A task did not: it has run, and is not to run once more."""
+    if not step.before:
+        return False
+    tasks = work.release(step.before).spec.tasks()
+    return all(task.name != step.service for task in tasks)
+
+
+async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None:
+    """The companion as the release before defines it; the project says so already."""
     service = work.release(step.before).spec.service(step.service)
-    keep = set(companion_names(service))
-    for facts in await work.companion(step.service):
-        if facts.service not in keep:
-            await work.platform.engine.remove(facts.id)
     names = companion_names(service)
+    for facts in await work.companion(step.service):
+        if facts.service not in names:
+            await work.platform.engine.remove(facts.id)
     env = work.environment(step.releases, _companions_before(step))
     await work.platform.composer.converge(work.app, names, env, start=not step.resting)
     if step.resting:
@@ -70,9 +82,13 @@ def task_limit(task: Service) -> float:
 
 
 async def undo_run_task(step: op.RunTask, work: Work) -> None:
-    """What it did stays done; its container is gone."""
-    await _remove(work, step.service)
+    """What it did stays done; its container is gone. What was a companion before is one again."""
+    again = _was_companion(step, work)
+    if not again:
+        await _remove(work, step.service)
     await work.write_project(step.releases, _companions_before(step))
+    if again:
+        await _bring_back(step, work)
     await work.remove_volumes(step.new_volumes)
 
 
