@@ -169,18 +169,25 @@ class FakeEngine:
     async def remove_network(self, app: str, name: str = "default") -> None:
         await self.world.effect("remove_network")
         full = self.naming.network(app, name)
-        if any(b.state == "running" and full in b.networks for b in self.world.of(app)):
+        within = any(b.state == "running" and full in b.networks for b in self.world.of(app))
+        if within or full in self.world.strangers:
             raise PlatformError("network has active endpoints", code="docker")
         self.world.networks.pop(full, None)
         self.world.moment("remove_network", "after")
 
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
         await self.world.effect("connect")
         full = self.naming.network(app, name)
         if full not in self.world.networks:
             raise PlatformError(f"network {full} not found", code="docker")
-        self.world.boxes[container_id].networks[full] = alias
+        self.world.boxes[container_id].networks.setdefault(full, ",".join(aliases))
         self.world.moment("connect", "after")
+
+    async def disconnect(self, container_id: str, app: str, name: str) -> None:
+        await self.world.effect("disconnect")
+        if container_id in self.world.boxes:
+            self.world.boxes[container_id].networks.pop(self.naming.network(app, name), None)
+        self.world.moment("disconnect", "after")
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         wanted = {LABEL_INSTANCE: self.naming.prefix, LABEL_APP: app}

@@ -48,8 +48,17 @@ def job(*, task: bool) -> str:
     return "services:\n  job: {image: 'acme/worker:1', x-cove: {rollout: {settle: 1s}}}\n"
 
 
-def _deploy(text: str, image: int) -> Begin:
-    return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}"))
+def crew(workers: int = 1) -> str:
+    """A database and so many workers."""
+    return f"""
+services:
+  db: {{image: "acme/db:1", volumes: ["data:/data"]}}
+  worker: {{image: "acme/worker:1", scale: {workers}, x-cove: {{rollout: {{settle: 1s}}}}}}
+"""
+
+
+def _deploy(text: str, image: int, *, routed: bool = True) -> Begin:
+    return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}", routed=routed))
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,10 @@ SCENARIOS = (
         (_deploy(job(task=True), 1),),
         job(task=False),
     ),
+    Scenario("more workers", _deploy(crew(3), 2), (_deploy(crew(1), 1),), crew(3)),
+    Scenario("fewer workers", _deploy(crew(1), 2), (_deploy(crew(3), 1),), crew(1)),
+    Scenario("a first route", _deploy(crew(), 2), (_deploy(crew(), 1, routed=False),), crew()),
+    Scenario("no route any more", _deploy(crew(), 2, routed=False), (_deploy(crew(), 1),), crew()),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(
@@ -198,7 +211,8 @@ def _there(s: Site) -> list[str]:
         for m in service.mounts
     }
     state = "exited" if record.stopped else "running"
-    serving = {f"r{record.live}"} if record.live and not record.stopped else {"none"}
+    routed = release is not None and release.spec.routes and not record.stopped
+    serving = {f"r{record.live}"} if routed else {"none"}
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("answers", s.world.answers(APP), serving),
         (
@@ -219,6 +233,7 @@ def _there(s: Site) -> list[str]:
         ("companions", _made_of(s, tasks), _wanted(release, tasks)),
         ("siblings", _found_as(s), _known_as(release)),
         ("networks", set(s.world.networks), networks),
+        ("ranges", s.ranges(), set(own) - {"default"}),
         ("volumes", set(s.world.volumes), volumes),
         ("addresses", s.occupied(), {p.address for p in placements}),
         ("claims", s.claims(), {(c, record.live) for c in claims}),
@@ -236,7 +251,8 @@ def _made_of(s: Site, tasks: set[str]) -> dict[str, str]:
 def _wanted(release: Release | None, tasks: set[str]) -> dict[str, str]:
     """What each companion is to be made of."""
     found = companion_digests(release.spec, release.images, NAMING) if release else {}
-    return {name: digest for name, digest in found.items() if name not in tasks}
+    services = release.companions() if release else {}
+    return {name: found[s.name] for name, s in services.items() if s.name not in tasks}
 
 
 def _found_as(s: Site) -> set[tuple[str, str]]:

@@ -21,6 +21,12 @@ class Change(Struct, frozen=True, kw_only=True):
     cause: str
     exists: bool  # whether something of it is there already
     restart: bool = False  # it is as wanted, and is replaced all the same
+    keep: bool = False  # what runs of it is as wanted, and stays
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether something of it goes away for a moment."""
+        return self.exists and not self.keep
 
 
 def changes(
@@ -44,6 +50,7 @@ def changes(
                 cause=cause or f"{replaced[0]}, which it depends on, is replaced",
                 exists=exists,
                 restart=not cause,
+                keep=exists and not replaced and _as_wanted(service, observed, digests),
             )
     return tuple(found.values())
 
@@ -51,7 +58,14 @@ def changes(
 def disruptive(spec: App, changed: tuple[Change, ...]) -> bool:
     """Whether a companion that the serving release needs goes away for a moment."""
     needed = {service.name for service in spec.needed()}
-    return any(change.exists and change.service.name in needed for change in changed)
+    return any(change.interrupts and change.service.name in needed for change in changed)
+
+
+def _as_wanted(service: Service, observed: Observed, digests: Mapping[str, str]) -> bool:
+    """Whether every container of it that shall be there is made of what it shall be."""
+    names = companion_names(service)
+    here = [facts for facts in observed.companion(service.name) if facts.service in names]
+    return all(facts.config == digests.get(service.name) for facts in here)
 
 
 def _cause(
@@ -65,7 +79,7 @@ def _cause(
     if not boxes:
         return "nothing of it runs yet"
     here = [boxes[name] for name in names if name in boxes]
-    if any(facts.config != digests.get(service.name) for facts in here):
+    if not _as_wanted(service, observed, digests):
         return _difference(service, images, observed.live)
     if len(here) < len(names):
         return f"{len(names)} of it shall run"

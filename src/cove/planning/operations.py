@@ -53,6 +53,9 @@ class ConvergeService(Operation, frozen=True, kw_only=True):
     before: int = 0
     resting: bool = False
     restart: bool = False  # even if nothing of it has changed
+    leave_running: bool = (
+        False  # what of it runs stays as it is; what is missing or rests is started
+    )
     settle: float = 0.0  # seconds it must stay up
     new_volumes: tuple[str, ...] = ()
 

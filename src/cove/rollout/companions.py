@@ -6,6 +6,7 @@ Imported inside `cove.rollout`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from cove.errors import RolloutFailed
 from cove.model.app import RolloutPolicy, Service
@@ -60,7 +61,9 @@ async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None
         if facts.service not in names:
             await work.platform.engine.remove(facts.id)
     env = work.environment(step.releases, _companions_before(step))
-    await work.platform.composer.converge(work.app, names, env, start=not step.resting)
+    differing = await _differing(step, work, names)
+    if differing:
+        await work.platform.composer.converge(work.app, differing, env, start=not step.resting)
     if step.resting:
         await _stop(work, service)
     else:
@@ -223,7 +226,19 @@ async def _up(step: op.ConvergeService | op.RunTask, work: Work, service: Servic
             await work.platform.engine.stop(facts.id, service.stop_grace)
             await work.platform.engine.remove(facts.id)
     env = work.environment(step.releases, step.companions)
-    await work.platform.composer.converge(work.app, names, env)
+    differing = await _differing(step, work, names)
+    if differing:
+        await work.platform.composer.converge(work.app, differing, env)
+
+
+async def _differing(
+    step: op.ConvergeService | op.RunTask, work: Work, names: Sequence[str]
+) -> list[str]:
+    """Those to be seen to: Compose would replace even what differs in cove's own labels only."""
+    kept = isinstance(step, op.ConvergeService) and step.leave_running
+    found = await work.companion(step.service)
+    running = {facts.service for facts in found if kept and facts.running}
+    return [name for name in names if name not in running]
 
 
 async def _stop(work: Work, service: Service) -> None:

@@ -144,7 +144,7 @@ def test_a_companion_that_rests_is_started():
     steps = [
         title(s) for s in plan(release(2, shop()), replace(look, containers=resting)).operations
     ]
-    assert "replace worker" in steps
+    assert "start worker" in steps
 
 
 def test_a_start_lets_nobody_wait_for_a_worker():
