@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cove.model.app import App, Service
 from cove.model.release import Image, Release
 from cove.planning import operations as op
-from cove.planning.companions import Change, changes, disruptive
+from cove.planning.companions import Change, changes, disruptive, image_notes
 from cove.planning.observed import Observed
 from cove.planning.steps import (
     companions_of,
@@ -289,9 +289,10 @@ def _notes(new: Release, observed: Observed) -> list[str]:
     unused = volume_sources(observed.live.spec) - volume_sources(new.spec)
     notes += [f"volume {name} is no longer used; its data is kept" for name in sorted(unused)]
     wanted = {service.name for service in new.spec.services}
+    notes += image_notes(new.spec, new.images, observed.live)
     had = {s.name: s.replicas for s in observed.live.spec.companions()}
     notes += [
-        f"{s.name} runs {s.replicas} times instead of {had[s.name]}; the others end at the end"
+        f"{had[s.name] - s.replicas} of {had[s.name]} copies of {s.name} are removed at the end"
         for s in new.spec.companions()
         if s.replicas < had.get(s.name, 0)
     ]
