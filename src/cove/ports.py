@@ -52,13 +52,17 @@ class ContainerFacts(Struct, frozen=True, kw_only=True):
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
-    """A container at a glance. Its `addresses` are those in Docker's networks, while it runs."""
+    """A container at a glance. Its `addresses` are those in Docker's networks, while it runs.
+
+    `networks` are those of its app in which it has one, by their names inside the app.
+    """
 
     app: str
     service: str
     release: int
     state: ContainerState
     addresses: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 class Exit(Struct, frozen=True):

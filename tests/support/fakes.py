@@ -96,6 +96,7 @@ class FakeEngine:
                 release=c.release,
                 state=c.state,
                 addresses=self._addresses(self.world.boxes[c.id]),
+                networks=self._within(self.world.boxes[c.id]),
             )
             for c in await self.containers()
         )
@@ -204,9 +205,15 @@ class FakeEngine:
         self.world.moment("remove_volume", "after")
 
     def _addresses(self, box: Box) -> tuple[str, ...]:
-        """A companion's address, which nobody chose, counts as one too."""
-        there = box.state == "running" and any(n in self.world.networks for n in box.networks)
-        return (box.address or "10.0.0.1",) if there else ()
+        """One in each network; only in the default one it may have been chosen."""
+        return tuple(
+            (name == "default" and box.address) or f"10.0.0.{place}"
+            for place, name in enumerate(self._within(box), start=1)
+        )
+
+    def _within(self, box: Box) -> tuple[str, ...]:
+        there = [n for n in box.networks if n in self.world.networks and box.state == "running"]
+        return tuple(self.naming.network_inside(box.app, name) for name in there)
 
     def _facts(self, box: Box) -> ContainerFacts:
         self.world.settle(box)

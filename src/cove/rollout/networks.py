@@ -6,9 +6,10 @@ Imported inside `cove.rollout`.
 from __future__ import annotations
 
 from cove.errors import PlatformError
-from cove.model.app import sibling_network
+from cove.model.app import Service, sibling_network
 from cove.model.release import Release
 from cove.planning import operations as op
+from cove.rollout.losses import outside_of, shall_run
 from cove.rollout.work import Work
 
 _IN_USE = "active endpoints"  # what Docker says of a network that something hangs on
@@ -53,6 +54,31 @@ async def tidy(work: Work, live: Release | None) -> None:
             work.emit("notice", text=f"the network {name} stays: {error.message}")
     left = await engine.networks(work.app)
     work.platform.store.keep_networks(work.app, sorted(wanted | left))
+
+
+async def rejoin(work: Work, release: Release) -> None:
+    """Containers that run are in all networks of their app again, under the names they had there.
+
+    What siblings call the release that serves is left to those who lead its routes to it.
+    """
+    outside = outside_of(release, await work.platform.engine.sightings())
+    services = shall_run(release)
+    placed = {placement.name for placement in release.placements}
+    for facts in await work.platform.engine.containers(work.app) if outside else ():
+        for name in outside.get(facts.service, ()):
+            aliases = _aliases(release, services[facts.service], facts.service, name)
+            if aliases or facts.service not in placed:
+                await work.platform.engine.connect(facts.id, work.app, name, *aliases)
+
+
+def _aliases(release: Release, service: Service, container: str, network: str) -> list[str]:
+    """As Compose gave them: its own name for the container, and for a companion the file's."""
+    for attachment in release.spec.attachments(service):
+        if attachment.network == network:
+            beside = (service.name, *attachment.aliases)
+            own = beside if container in release.companions() else ()
+            return list(dict.fromkeys((container, *own)))
+    return []
 
 
 async def _join(name: str, work: Work) -> None:

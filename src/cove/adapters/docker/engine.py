@@ -99,7 +99,7 @@ class DockerEngine:
         """Every container of this instance's apps, without a look at each."""
         filters = {"label": self._labels("")}
         listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
-        return tuple(sighting(entry) for entry in listed)
+        return tuple(sighting(entry, self._naming) for entry in listed)
 
     async def start(self, container_id: str) -> None:
         """Starts a container that rests."""
