@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cove.errors import CoveError, PlatformError
 from cove.model.app import EnvValue, Mount
 
-from support.machines import EXITS
+from support.machines import EXITS, Machine
 
 DATA = (Mount(kind="volume", source="data", target="/data"),)
 
@@ -56,7 +56,7 @@ async def test_a_network_in_use(machine):
     assert "default" in await machine.engine.networks("shop")
 
 
-def beside(machine):
+def beside(machine: Machine) -> str:
     """The range next to the machine's own."""
     pair = ip_network(machine.subnet).supernet().subnets()
     return next(str(network) for network in pair if str(network) != machine.subnet)
