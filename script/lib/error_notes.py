@@ -243,7 +243,8 @@ NOTES: Final[dict[str, Note]] = {
         "Restore the volume under its name, or begin empty: `cove restart APP`.",
     ),
     "volume-changed": Note(
-        "A volume would take the place of another in the container and hide its data.",
+        "A volume would take the place of another in the container and hide its data; or a renamed "
+        "service would leave its image's volume behind.",
         "Keep the volume's name, or copy the data first.",
     ),
     "wildcard-dns": Note(

@@ -52,13 +52,17 @@ class ContainerFacts(Struct, frozen=True, kw_only=True):
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
-    """A container at a glance. Its `addresses` are those in Docker's networks, while it runs."""
+    """A container at a glance. Its `addresses` are those in Docker's networks, while it runs.
+
+    `networks` are those of its app in which it has one, by their names inside the app.
+    """
 
     app: str
     service: str
     release: int
     state: ContainerState
     addresses: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
 
 
 class Exit(Struct, frozen=True):
@@ -159,8 +163,11 @@ class Engine(Protocol):
         self, app: str, subnet: str, name: str = "default", *, internal: bool = False
     ) -> None: ...
     async def remove_network(self, app: str, name: str = "default") -> None: ...
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
         """Puts a container into one more of the app's networks; present is fine."""
+
+    async def disconnect(self, container_id: str, app: str, name: str) -> None:
+        """Takes a container out of one of the app's networks; absent is fine."""
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes cove made for the app."""
@@ -402,6 +409,9 @@ class Store(Protocol):
         self, app: str, names: Iterable[str], taken: Iterable[str]
     ) -> dict[str, str]:
         """Gives each further network of an app an address range; the default one's is there."""
+
+    def keep_networks(self, app: str, names: Iterable[str]) -> None:
+        """Frees the address range of every further network of the app but these."""
 
     def claimed_by_others(self, app: str, claims: Iterable[str]) -> dict[str, str]:
         """The claims that another app holds, with its name."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from msgspec.structs import replace
 
 from cove.errors import CoveError, PlatformError
 from cove.model.app import EnvValue, Mount
 
-from support.machines import EXITS
+from support.machines import EXITS, Machine
 
 DATA = (Mount(kind="volume", source="data", target="/data"),)
 
@@ -52,6 +54,48 @@ async def test_a_network_in_use(machine):
     with pytest.raises(PlatformError):
         await machine.engine.remove_network("shop")
     assert "default" in await machine.engine.networks("shop")
+
+
+def beside(machine: Machine) -> str:
+    """The range next to the machine's own."""
+    pair = ip_network(machine.subnet).supernet().subnets()
+    return next(str(network) for network in pair if str(network) != machine.subnet)
+
+
+async def test_a_second_network(machine):
+    """A running container comes into one more network and out of it, however often it is asked."""
+    (facts,) = await machine.up(machine.release())
+    await machine.engine.ensure_network("shop", beside(machine), "_default", internal=True)
+    (before,) = await machine.engine.sightings()
+    assert before.networks == ("default",)
+    for _ in range(2):
+        await machine.engine.connect(facts.id, "shop", "_default", "web")
+        (seen,) = await machine.engine.sightings()
+        assert sorted(seen.networks) == ["_default", "default"]
+    with pytest.raises(PlatformError, match="active endpoints"):
+        await machine.engine.remove_network("shop", "_default")
+    for _ in range(2):
+        await machine.engine.disconnect(facts.id, "shop", "_default")
+        assert await machine.engine.sightings() == (before,)
+    await machine.engine.remove_network("shop", "_default")
+    await machine.engine.disconnect(facts.id, "shop", "_default")
+
+
+async def test_a_resting_container_changes_its_networks(machine):
+    """What is stopped is put into a network and taken out of it too, and starts afterwards."""
+    (facts,) = await machine.up(machine.release())
+    await machine.engine.stop(facts.id, 1)
+    await machine.engine.ensure_network("shop", beside(machine), "_default", internal=True)
+    await machine.engine.connect(facts.id, "shop", "_default")
+    await machine.engine.start(facts.id)
+    (seen,) = await machine.engine.sightings()
+    assert sorted(seen.networks) == ["_default", "default"]
+    await machine.engine.stop(facts.id, 1)
+    await machine.engine.disconnect(facts.id, "shop", "_default")
+    await machine.engine.remove_network("shop", "_default")
+    await machine.engine.start(facts.id)
+    (seen,) = await machine.engine.sightings()
+    assert seen.networks == ("default",)
 
 
 async def test_a_container(machine):

@@ -96,6 +96,7 @@ class FakeEngine:
                 release=c.release,
                 state=c.state,
                 addresses=self._addresses(self.world.boxes[c.id]),
+                networks=self._within(self.world.boxes[c.id]),
             )
             for c in await self.containers()
         )
@@ -169,18 +170,25 @@ class FakeEngine:
     async def remove_network(self, app: str, name: str = "default") -> None:
         await self.world.effect("remove_network")
         full = self.naming.network(app, name)
-        if any(b.state == "running" and full in b.networks for b in self.world.of(app)):
+        within = any(b.state == "running" and full in b.networks for b in self.world.of(app))
+        if within or full in self.world.strangers:
             raise PlatformError("network has active endpoints", code="docker")
         self.world.networks.pop(full, None)
         self.world.moment("remove_network", "after")
 
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
+    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
         await self.world.effect("connect")
         full = self.naming.network(app, name)
         if full not in self.world.networks:
             raise PlatformError(f"network {full} not found", code="docker")
-        self.world.boxes[container_id].networks[full] = alias
+        self.world.boxes[container_id].networks.setdefault(full, ",".join(aliases))
         self.world.moment("connect", "after")
+
+    async def disconnect(self, container_id: str, app: str, name: str) -> None:
+        await self.world.effect("disconnect")
+        if container_id in self.world.boxes:
+            self.world.boxes[container_id].networks.pop(self.naming.network(app, name), None)
+        self.world.moment("disconnect", "after")
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         wanted = {LABEL_INSTANCE: self.naming.prefix, LABEL_APP: app}
@@ -197,9 +205,15 @@ class FakeEngine:
         self.world.moment("remove_volume", "after")
 
     def _addresses(self, box: Box) -> tuple[str, ...]:
-        """A companion's address, which nobody chose, counts as one too."""
-        there = box.state == "running" and any(n in self.world.networks for n in box.networks)
-        return (box.address or "10.0.0.1",) if there else ()
+        """One in each network; only in the default one it may have been chosen."""
+        return tuple(
+            (name == "default" and box.address) or f"10.0.0.{place}"
+            for place, name in enumerate(self._within(box), start=1)
+        )
+
+    def _within(self, box: Box) -> tuple[str, ...]:
+        there = [n for n in box.networks if n in self.world.networks and box.state == "running"]
+        return tuple(self.naming.network_inside(box.app, name) for name in there)
 
     def _facts(self, box: Box) -> ContainerFacts:
         self.world.settle(box)

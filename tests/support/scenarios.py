@@ -40,8 +40,25 @@ services:
 {_WORKER.format(worker) if worker else ""}"""
 
 
-def _deploy(text: str, image: int) -> Begin:
-    return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}"))
+def job(*, task: bool) -> str:
+    """A service that the app waits for to end, or one that runs beside it."""
+    if task:
+        ends = "depends_on: {job: {condition: service_completed_successfully}}\n"
+        return ends + "services:\n  job: {image: 'acme/migrate:1'}\n"
+    return "services:\n  job: {image: 'acme/worker:1', x-cove: {rollout: {settle: 1s}}}\n"
+
+
+def crew(workers: int = 1) -> str:
+    """A database and so many workers."""
+    return f"""
+services:
+  db: {{image: "acme/db:1", volumes: ["data:/data"]}}
+  worker: {{image: "acme/worker:1", scale: {workers}, x-cove: {{rollout: {{settle: 1s}}}}}}
+"""
+
+
+def _deploy(text: str, image: int, *, routed: bool = True) -> Begin:
+    return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}", routed=routed))
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,22 @@ SCENARIOS = (
     Scenario("worker of a family", _deploy(family(worker=2), 2), (_deploy(family(), 1),), family()),
     Scenario("database of a family", _deploy(family(2), 2), (_deploy(family(), 1),), family()),
     Scenario("a companion leaves", _deploy(family(worker=0), 2), (_deploy(family(), 1),), family()),
+    Scenario(
+        "a worker becomes a task",
+        _deploy(job(task=True), 2),
+        (_deploy(job(task=False), 1),),
+        job(task=True),
+    ),
+    Scenario(
+        "a task becomes a worker",
+        _deploy(job(task=False), 2),
+        (_deploy(job(task=True), 1),),
+        job(task=False),
+    ),
+    Scenario("more workers", _deploy(crew(3), 2), (_deploy(crew(1), 1),), crew(3)),
+    Scenario("fewer workers", _deploy(crew(1), 2), (_deploy(crew(3), 1),), crew(1)),
+    Scenario("a first route", _deploy(crew(), 2), (_deploy(crew(), 1, routed=False),), crew()),
+    Scenario("no route any more", _deploy(crew(), 2, routed=False), (_deploy(crew(), 1),), crew()),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(
@@ -178,7 +211,8 @@ def _there(s: Site) -> list[str]:
         for m in service.mounts
     }
     state = "exited" if record.stopped else "running"
-    serving = {f"r{record.live}"} if record.live and not record.stopped else {"none"}
+    routed = release is not None and release.spec.routes and not record.stopped
+    serving = {f"r{record.live}"} if routed else {"none"}
     pairs: tuple[tuple[str, Any, Any], ...] = (
         ("answers", s.world.answers(APP), serving),
         (
@@ -199,6 +233,7 @@ def _there(s: Site) -> list[str]:
         ("companions", _made_of(s, tasks), _wanted(release, tasks)),
         ("siblings", _found_as(s), _known_as(release)),
         ("networks", set(s.world.networks), networks),
+        ("ranges", s.ranges(), set(own) - {"default"}),
         ("volumes", set(s.world.volumes), volumes),
         ("addresses", s.occupied(), {p.address for p in placements}),
         ("claims", s.claims(), {(c, record.live) for c in claims}),
@@ -216,7 +251,8 @@ def _made_of(s: Site, tasks: set[str]) -> dict[str, str]:
 def _wanted(release: Release | None, tasks: set[str]) -> dict[str, str]:
     """What each companion is to be made of."""
     found = companion_digests(release.spec, release.images, NAMING) if release else {}
-    return {name: digest for name, digest in found.items() if name not in tasks}
+    services = release.companions() if release else {}
+    return {name: found[s.name] for name, s in services.items() if s.name not in tasks}
 
 
 def _found_as(s: Site) -> set[tuple[str, str]]:

@@ -33,6 +33,7 @@ WRITES = frozenset(
         "open_rollout",
         "reserve_subnet",
         "reserve_networks",
+        "keep_networks",
         "create_release",
         "save_plan",
         "save_step",
@@ -150,6 +151,11 @@ class Site:
         query = "SELECT address FROM addresses WHERE app = ? AND release IS NOT NULL"
         return {row["address"] for row in self.store._db.rows(query, APP)}
 
+    def ranges(self) -> set[str]:
+        """The app's further networks that have an address range."""
+        rows = self.store._db.rows("SELECT name FROM networks WHERE app = ?", APP)
+        return {row["name"] for row in rows}
+
     def claims(self) -> set[tuple[str, int]]:
         """The routes that are taken, and by which release."""
         rows = self.store._db.rows("SELECT claim, release FROM claims WHERE app = ?", APP)
@@ -178,10 +184,13 @@ def site(folder: Path) -> Iterator[Site]:
         made.close()
 
 
-def request(text: str = "", image: str = "acme/shop:1", **given: Any) -> DeployRequest:
+def request(
+    text: str = "", image: str = "acme/shop:1", *, routed: bool = True, **given: Any
+) -> DeployRequest:
     """A deploy of the app; `text` adds keys to its file."""
     rollout = "" if "rollout:" in text else "rollout: {settle: 0s, drain: 5s, timeout: 5s}\n"
-    whole = f"name: {APP}\nimage: {image}\ndomain: shop.test\n{rollout}{text}"
+    domain = "domain: shop.test\n" if routed else ""
+    whole = f"name: {APP}\nimage: {image}\n{domain}{rollout}{text}"
     return DeployRequest(text=whole, **{"origin": "desk:/shop.yml", **given})
 
 

@@ -67,10 +67,11 @@ class Release(Struct, frozen=True, kw_only=True):
 
 
 def companion_names(service: Service) -> tuple[str, ...]:
-    """The Compose services that carry a companion: the same in every release."""
-    if service.replicas == 1:
-        return (service.name,)
-    return tuple(f"{service.name}-{i}" for i in range(1, service.replicas + 1))
+    """The Compose services that carry a companion: the same in every release.
+
+    The first has the service's own name, so that another number of them leaves it as it is.
+    """
+    return (service.name, *(f"{service.name}-{i}" for i in range(2, service.replicas + 1)))
 
 
 def names_for(service: Service, release: int) -> tuple[str, ...]:

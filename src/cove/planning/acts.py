@@ -90,6 +90,7 @@ def _companions(
             companions=companions_of(release),
             before=release.number,
             resting=observed.stopped,
+            leave_running=change.keep,
             settle=0.0 if change.service.name in needed else change.service.rollout.settle,
             cause="a start was asked for",
         )

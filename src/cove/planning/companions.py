@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -13,6 +14,8 @@ from cove.planning.observed import Observed
 # What of a service cove acts on itself: a change of it changes no container.
 _OWN = frozenset({"name", "image", "pull_policy", "health", "rollout", "depends_on"})
 
+_NUMBERS = re.compile(r"v?([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:[-+_].*)?")
+
 
 class Change(Struct, frozen=True, kw_only=True):
     """A companion that is not as a release wants it. `cause` completes "… because …"."""
@@ -21,6 +24,12 @@ class Change(Struct, frozen=True, kw_only=True):
     cause: str
     exists: bool  # whether something of it is there already
     restart: bool = False  # it is as wanted, and is replaced all the same
+    keep: bool = False  # what runs of it is as wanted, and stays
+
+    @property
+    def interrupts(self) -> bool:
+        """Whether something of it goes away for a moment."""
+        return self.exists and not self.keep
 
 
 def changes(
@@ -44,6 +53,7 @@ def changes(
                 cause=cause or f"{replaced[0]}, which it depends on, is replaced",
                 exists=exists,
                 restart=not cause,
+                keep=exists and not replaced and _as_wanted(service, observed, digests),
             )
     return tuple(found.values())
 
@@ -51,7 +61,55 @@ def changes(
 def disruptive(spec: App, changed: tuple[Change, ...]) -> bool:
     """Whether a companion that the serving release needs goes away for a moment."""
     needed = {service.name for service in spec.needed()}
-    return any(change.exists and change.service.name in needed for change in changed)
+    return any(change.interrupts and change.service.name in needed for change in changed)
+
+
+def _as_wanted(service: Service, observed: Observed, digests: Mapping[str, str]) -> bool:
+    """Whether every container of it that shall be there is made of what it shall be."""
+    names = companion_names(service)
+    here = [facts for facts in observed.companion(service.name) if facts.service in names]
+    return all(facts.config == digests.get(service.name) for facts in here)
+
+
+def image_notes(spec: App, images: Mapping[str, Image], live: Release) -> list[str]:
+    """What to know where an image changes under data that the one before has written."""
+    tasks = spec.tasks()
+    before = {s.name: s for s in live.spec.companions() if s.name in live.images}
+    return [
+        _image_note(service.name, live.images[service.name], images[service.name])
+        for service in spec.companions()
+        if service not in tasks
+        and service.name in before.keys() & images.keys()
+        and live.images[service.name].id != images[service.name].id
+        and _written(service) & _written(before[service.name])
+    ]
+
+
+def _written(service: Service) -> set[str]:
+    return {m.source for m in service.mounts if m.kind != "tmpfs" and not m.read_only}
+
+
+def _image_note(name: str, had: Image, has: Image) -> str:
+    if had.reference == has.reference:
+        return f"{name} gets another image of {has.reference} on the same data"
+    (old, before), (new, now) = _version(had.reference), _version(has.reference)
+    known = min(len(before), len(now))  # 16 may be any 16.x
+    if old == new and now[:known] < before[:known]:
+        return (
+            f"rolls {name} back to {has.reference} from {had.reference}: data written by the "
+            "newer version may not be readable"
+        )
+    return (
+        f"{name} goes from {had.reference} to {has.reference} on the same data: what the new "
+        "image writes may not be readable to the one before"
+    )
+
+
+def _version(reference: str) -> tuple[str, tuple[int, ...]]:
+    """A reference's repository, and the numbers its tag begins with."""
+    repository, _, tag = reference.partition("@")[0].rpartition(":")
+    found = _NUMBERS.fullmatch(tag)
+    return repository, tuple(map(int, found[1].split("."))) if found else ()
 
 
 def _cause(
@@ -65,7 +123,7 @@ def _cause(
     if not boxes:
         return "nothing of it runs yet"
     here = [boxes[name] for name in names if name in boxes]
-    if any(facts.config != digests.get(service.name) for facts in here):
+    if not _as_wanted(service, observed, digests):
         return _difference(service, images, observed.live)
     if len(here) < len(names):
         return f"{len(names)} of it shall run"

@@ -53,18 +53,25 @@ class ConvergeService(Operation, frozen=True, kw_only=True):
     before: int = 0
     resting: bool = False
     restart: bool = False  # even if nothing of it has changed
+    leave_running: bool = (
+        False  # what of it runs stays as it is; what is missing or rests is started
+    )
     settle: float = 0.0  # seconds it must stay up
     new_volumes: tuple[str, ...] = ()
 
 
 class RunTask(Operation, frozen=True, kw_only=True):
-    """A companion that others wait for has run to its end, without an error."""
+    """A companion that others wait for has run to its end, without an error.
+
+    `before` and `resting` as for ConvergeService: it may have been no task until now.
+    """
 
     service: str
     release: int
     releases: tuple[int, ...]
     companions: dict[str, int]
     before: int = 0
+    resting: bool = False
     new_volumes: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cove.model.app import App, Service
 from cove.model.release import Image, Release
 from cove.planning import operations as op
-from cove.planning.companions import Change, changes, disruptive
+from cove.planning.companions import Change, changes, disruptive, image_notes
 from cove.planning.observed import Observed
 from cove.planning.steps import (
     companions_of,
@@ -211,7 +211,7 @@ class _Draft:
         if replaced_in_order(self.new.spec) == "stop-first" or leaving:
             both = f"two copies of {routed or ', '.join(leaving)} must not run at once"
             return both if of_hold else "its volumes and ports must be free"
-        needs = [n for n, c in self.changed.items() if c.exists and n in self.needed]
+        needs = [n for n, c in self.changed.items() if c.interrupts and n in self.needed]
         listed = ", ".join(needs)
         both = f"{listed} is replaced, which {routed} needs"
         return both if of_hold else f"{listed}, which it needs, is replaced"
@@ -231,6 +231,7 @@ class _Draft:
             before=self.before.get(service.name, 0),
             resting=self.observed.stopped,
             restart=change.restart,
+            leave_running=change.keep,
             settle=0.0 if service.name in self.needed else service.rollout.settle,
             new_volumes=self._volumes(service),
             cause=change.cause,
@@ -250,6 +251,7 @@ class _Draft:
             releases=self._releases(),
             companions=self.companions,
             before=self.before.get(task.name, 0),
+            resting=self.observed.stopped,
             new_volumes=self._volumes(task),
             cause=f"{', '.join(waiting)} must not start before it has ended",
         )
@@ -287,6 +289,13 @@ def _notes(new: Release, observed: Observed) -> list[str]:
     unused = volume_sources(observed.live.spec) - volume_sources(new.spec)
     notes += [f"volume {name} is no longer used; its data is kept" for name in sorted(unused)]
     wanted = {service.name for service in new.spec.services}
+    notes += image_notes(new.spec, new.images, observed.live)
+    had = {s.name: s.replicas for s in observed.live.spec.companions()}
+    notes += [
+        f"{had[s.name] - s.replicas} of {had[s.name]} copies of {s.name} are removed at the end"
+        for s in new.spec.companions()
+        if s.replicas < had.get(s.name, 0)
+    ]
     gone = [s.name for s in observed.live.spec.companions() if s.name not in wanted]
     notes += [f"{name} is no longer in the file and is removed at the end" for name in gone]
     return notes

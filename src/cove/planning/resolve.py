@@ -31,13 +31,15 @@ def resolve(app: App, images: Mapping[str, Image]) -> App:
 
 
 def carry_volumes(app: App, before: App) -> None:
-    """Raises Refused (`volume-changed`) when a volume would change its place in the container.
+    """Raises Refused (`volume-changed`) when data would end up out of sight.
 
-    An image volume keeps its name from release to release; data must not end up out of sight.
+    When a volume would change its place in the container; and when a service goes by another name,
+    so that the volume its image declares would get another name too, and begin empty.
     """
     for service in app.services:
         had = {s.name: s for s in before.services}.get(service.name)
         if had is None:
+            _check_renamed(app, service, before)
             continue
         targets = {m.source: m.target for m in had.mounts if m.kind == "volume"}
         named = {m.target: m.source for m in had.mounts if m.kind == "volume"}
@@ -53,6 +55,34 @@ def carry_volumes(app: App, before: App) -> None:
                     hint=f"keep `{other}:{mount.target}`, or copy the data first: mount both, "
                     f"{other} at another path, and deploy in two steps",
                 )
+
+
+def _check_renamed(app: App, new: Service, before: App) -> None:
+    """A service that was not there, with a volume nobody named, in place of one that leaves.
+
+    Whether it is the same service under another name cannot be known; who names the volume says.
+    """
+    staying = {service.name for service in app.services}
+    mounted = {m.source for s in app.services for m in s.mounts if m.kind == "volume"}
+    left = {
+        m.target.rstrip("/"): (old.name, m.source)
+        for old in before.services
+        if old.name not in staying
+        for m in old.mounts
+        if m.kind == "volume" and m.source not in mounted
+    }
+    for mount in new.mounts:
+        path = mount.target.rstrip("/")
+        if path in left and mount.source == volume_name(mount.target, _owner(app.name, new)):
+            old, source = left[path]
+            raise Refused(
+                f"{mount.target} of {new.name} would begin empty: its data is in the volume "
+                f"{source} of {old}, which is no longer in the file",
+                code="volume-changed",
+                hint=f"if {new.name} is {old} under another name, write "
+                f"`volumes: [{source}:{mount.target}]`; if it shall begin empty, name another "
+                "volume there",
+            )
 
 
 def check_handover(app: App, before: App) -> None:
@@ -108,10 +138,14 @@ def volume_name(path: str, service: str = "") -> str:
 def _with_image_volumes(app: str, service: Service, image: Image) -> Service:
     covered = {mount.target.rstrip("/") for mount in service.mounts}
     missing = [path for path in image.volumes if path.rstrip("/") not in covered]
-    # Two services of one image have volumes of their own; the short form's has no need of a name.
-    owner = "" if service.name == app else service.name
+    owner = _owner(app, service)
     extra = tuple(Mount(kind="volume", source=volume_name(p, owner), target=p) for p in missing)
     return replace(service, mounts=(*service.mounts, *extra))
+
+
+def _owner(app: str, service: Service) -> str:
+    """Two services of one image have volumes of their own; the short form's needs no name."""
+    return "" if service.name == app else service.name
 
 
 def _with_health_port(service: Service, image: Image) -> Service:

@@ -17,7 +17,9 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
     op.PrepareNetwork: lambda s: f"create the network {_named(s.name)}{s.subnet}",
     op.WriteProject: lambda s: "write the project with " + _listed(s.releases),
     op.ConvergeService: lambda s: (
-        f"replace {s.service}" if s.before and not s.resting else f"start {s.service}"
+        f"replace {s.service}"
+        if s.before and not s.resting and not s.leave_running
+        else f"start {s.service}"
     ),
     op.RunTask: lambda s: f"run {s.service} to its end",
     op.StartRelease: lambda s: f"start {_release(s)}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from cove.model.app import (
@@ -52,9 +52,8 @@ def compose_document(
     }
     for name, release in companions.items():
         service = release.spec.service(name)
-        document = _companion(release, service, naming)
         services |= {
-            container: {**document, "container_name": naming.container(app, container)}
+            container: _companion(release, service, container, naming)
             for container in companion_names(service)
         }
     specs = [release.spec for release in (*releases, *companions.values())]
@@ -69,9 +68,32 @@ def compose_document(
 
 
 def companion_digests(spec: App, images: Mapping[str, Image], naming: Naming) -> dict[str, str]:
-    """What each companion is made of, secrets included, by its name in the file."""
+    """What each companion is made of, secrets included, by its name in the file.
+
+    That is its own configuration alone: neither how many there are of it nor cove's networks
+    beside its own, which come and go with routes, make it another.
+    """
     return {
         service.name: _digest(spec, service, images[service.name], naming)
+        for service in spec.companions()
+        if service.name in images
+    }
+
+
+def earlier_digests(
+    spec: App, images: Mapping[str, Image], naming: Naming
+) -> dict[str, frozenset[str]]:
+    """What containers of the same companions are labelled with that an earlier cove made.
+
+    It counted a service's name among the aliases of replicas, and the networks beside its own.
+    """
+    own = {name for name in spec.own_networks() if name.startswith("_")}
+    return {
+        service.name: frozenset(
+            _digest(spec, service, images[service.name], naming, beside=beside, named=named)
+            for beside in (None, own, set[str]())
+            for named in (False, True)
+        )
         for service in spec.companions()
         if service.name in images
     }
@@ -150,41 +172,65 @@ def _released(release: Release, placement: Placement, naming: Naming) -> dict[st
     }
 
 
-def _companion(release: Release, service: Service, naming: Naming) -> dict[str, Any]:
-    image = release.images[service.name]
-    document = _companion_base(release.spec, service, image, naming)
+def _companion(
+    release: Release, service: Service, container: str, naming: Naming
+) -> dict[str, Any]:
+    spec, image = release.spec, release.images[service.name]
+    document = _companion_base(spec, service, image, naming)
     labels = {
         **document["labels"],
-        LABEL_CONFIG: _digest(release.spec, service, image, naming),
+        LABEL_CONFIG: _digest(spec, service, image, naming),
     }
+    beside = {name for name in spec.own_networks() if name.startswith("_")}
+    # Replicas are Compose services of their own: together they answer to the file's name.
+    named = container != service.name
+    networks = _networks(spec.attachments(service), service, beside, named=named)
     return {
         **document,
+        "container_name": naming.container(release.app, container),
         "environment": _environment(release.number, service),
         "labels": labels,
+        # Compose takes networks or a network mode, never both.
+        **({"networks": networks} if networks else {}),
     }
 
 
 def _companion_base(spec: App, service: Service, image: Image, naming: Naming) -> dict[str, Any]:
     document = _service(spec, service, image)
-    siblings = {name for name in spec.own_networks() if name.startswith("_")}
-    networks: dict[str, Any] = {}
-    for attachment in spec.attachments(service):
-        aliases = _aliases(service, attachment)
-        networks[attachment.network] = {"aliases": list(aliases)} if aliases else {}
-        if sibling_network(attachment.network) in siblings:
-            networks[sibling_network(attachment.network)] = {}
     labels = {**document["labels"], **_labels(spec.name, service, naming)}
-    # Compose takes networks or a network mode, never both.
-    return {**document, "labels": labels, **({"networks": networks} if networks else {})}
+    return {**document, "labels": labels}
 
 
-def _aliases(service: Service, attachment: Attachment) -> tuple[str, ...]:
-    """Replicas are Compose services of their own: together they answer to the file's name."""
-    return attachment.aliases if service.replicas == 1 else (service.name, *attachment.aliases)
+def _networks(
+    attachments: Sequence[Attachment], service: Service, beside: Collection[str], *, named: bool
+) -> dict[str, Any]:
+    """A companion's networks, with those of `beside` that are beside one of them."""
+    networks: dict[str, Any] = {}
+    for attachment in attachments:
+        aliases = [*((service.name,) if named else ()), *attachment.aliases]
+        networks[attachment.network] = {"aliases": aliases} if aliases else {}
+        if sibling_network(attachment.network) in beside:
+            networks[sibling_network(attachment.network)] = {}
+    return networks
 
 
-def _digest(spec: App, service: Service, image: Image, naming: Naming) -> str:
+def _digest(
+    spec: App,
+    service: Service,
+    image: Image,
+    naming: Naming,
+    *,
+    beside: Collection[str] | None = None,
+    named: bool = False,
+) -> str:
+    """As if every network had one beside it: so most containers of an earlier cove are the same."""
     document = _companion_base(spec, service, image, naming)
+    attachments = spec.attachments(service)
+    if beside is None:
+        beside = {sibling_network(attachment.network) for attachment in attachments}
+    networks = _networks(attachments, service, beside, named=named)
+    if networks:
+        document["networks"] = networks
     values = {key: value.value for key, value in service.environment.items()}
     text = json.dumps([document, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST]

@@ -40,6 +40,13 @@ class Naming(Struct, frozen=True):
         base = f"{self.prefix}-{app}"
         return base if name == DEFAULT_NETWORK else f"{base}_{name}"
 
+    def network_inside(self, app: str, network: str) -> str:
+        """The name inside the app of one of its networks; empty for any other network."""
+        base = self.network(app)
+        if network == base:
+            return DEFAULT_NETWORK
+        return network.removeprefix(f"{base}_") if network.startswith(f"{base}_") else ""
+
     def volume(self, app: str, name: str) -> str:
         """A volume of the app, as Compose itself would name it."""
         return f"{self.prefix}-{app}_{name}"

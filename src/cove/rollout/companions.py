@@ -6,6 +6,7 @@ Imported inside `cove.rollout`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from cove.errors import RolloutFailed
 from cove.model.app import RolloutPolicy, Service
@@ -37,18 +38,32 @@ async def converge(step: op.ConvergeService, work: Work) -> None:
 async def undo_converge(step: op.ConvergeService, work: Work) -> None:
     """The companion is what it was: another definition, at rest, or not there."""
     await work.write_project(step.releases, _companions_before(step))
-    if not step.before:
+    if _was_companion(step, work):
+        await _bring_back(step, work)
+    else:
         await _remove(work, step.service)
-        await work.remove_volumes(step.new_volumes)
-        return
+    await work.remove_volumes(step.new_volumes)
+
+
+def _was_companion(step: op.ConvergeService | op.RunTask, work: Work) -> bool:
+    """Whether it ran before. A task did not: it has run, and is not to run once more."""
+    if not step.before:
+        return False
+    tasks = work.release(step.before).spec.tasks()
+    return all(task.name != step.service for task in tasks)
+
+
+async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None:
+    """The companion as the release before defines it; the project says so already."""
     service = work.release(step.before).spec.service(step.service)
-    keep = set(companion_names(service))
-    for facts in await work.companion(step.service):
-        if facts.service not in keep:
-            await work.platform.engine.remove(facts.id)
     names = companion_names(service)
+    for facts in await work.companion(step.service):
+        if facts.service not in names:
+            await work.platform.engine.remove(facts.id)
     env = work.environment(step.releases, _companions_before(step))
-    await work.platform.composer.converge(work.app, names, env, start=not step.resting)
+    differing = await _differing(step, work, names)
+    if differing:
+        await work.platform.composer.converge(work.app, differing, env, start=not step.resting)
     if step.resting:
         await _stop(work, service)
     else:
@@ -70,9 +85,13 @@ def task_limit(task: Service) -> float:
 
 
 async def undo_run_task(step: op.RunTask, work: Work) -> None:
-    """What it did stays done; its container is gone."""
-    await _remove(work, step.service)
+    """What it did stays done; its container is gone. What was a companion before is one again."""
+    again = _was_companion(step, work)
+    if not again:
+        await _remove(work, step.service)
     await work.write_project(step.releases, _companions_before(step))
+    if again:
+        await _bring_back(step, work)
     await work.remove_volumes(step.new_volumes)
 
 
@@ -207,7 +226,19 @@ async def _up(step: op.ConvergeService | op.RunTask, work: Work, service: Servic
             await work.platform.engine.stop(facts.id, service.stop_grace)
             await work.platform.engine.remove(facts.id)
     env = work.environment(step.releases, step.companions)
-    await work.platform.composer.converge(work.app, names, env)
+    differing = await _differing(step, work, names)
+    if differing:
+        await work.platform.composer.converge(work.app, differing, env)
+
+
+async def _differing(
+    step: op.ConvergeService | op.RunTask, work: Work, names: Sequence[str]
+) -> list[str]:
+    """Those to be seen to: Compose would replace even what differs in cove's own labels only."""
+    kept = isinstance(step, op.ConvergeService) and step.leave_running
+    found = await work.companion(step.service)
+    running = {facts.service for facts in found if kept and facts.running}
+    return [name for name in names if name not in running]
 
 
 async def _stop(work: Work, service: Service) -> None:

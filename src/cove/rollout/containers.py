@@ -1,4 +1,4 @@
-"""The operations on containers, networks, volumes and images. Imported inside `cove.rollout`."""
+"""The operations on containers, volumes and images. Imported inside `cove.rollout`."""
 
 from __future__ import annotations
 
@@ -10,21 +10,9 @@ from cove.model.release import Placement, Release
 from cove.planning import operations as op
 from cove.planning.steps import companions_of
 from cove.ports import ContainerFacts
+from cove.rollout import networks
 from cove.rollout.readiness import await_ready
 from cove.rollout.work import Work
-
-
-async def prepare_network(step: op.PrepareNetwork, work: Work) -> None:
-    """The network exists."""
-    await work.platform.engine.ensure_network(
-        work.app, step.subnet, step.name, internal=step.internal
-    )
-
-
-async def undo_prepare_network(step: op.PrepareNetwork, work: Work) -> None:
-    """A network this rollout made goes again."""
-    if step.created:
-        await work.platform.engine.remove_network(work.app, step.name)
 
 
 async def write_project(step: op.WriteProject, work: Work) -> None:
@@ -102,7 +90,7 @@ async def retire(step: op.RetireRelease, work: Work) -> None:
         live = work.release(record.live)
         await remove_strangers(work, live)
         await work.write_project((record.live,), companions_of(live), tidy=True)
-        await remove_networks(work, live)
+        await networks.tidy(work, live)
         work.platform.store.keep_addresses(work.app, [p.address for p in live.placements])
 
 
@@ -113,14 +101,6 @@ async def remove_strangers(work: Work, live: Release) -> None:
         if not facts.release and facts.service not in known:
             await _stop_one(work, facts, _graces(work).get(facts.role, 10.0))
             await work.platform.engine.remove(facts.id)
-
-
-async def remove_networks(work: Work, live: Release) -> None:
-    """Networks that the live release uses no more go."""
-    wanted = live.spec.own_networks()
-    for name in sorted(await work.platform.engine.networks(work.app)):
-        if name not in wanted:
-            await work.platform.engine.remove_network(work.app, name)
 
 
 async def remove_containers(step: op.RemoveContainers, work: Work) -> None:
@@ -141,12 +121,6 @@ async def remove_volumes(step: op.RemoveVolumes, work: Work) -> None:
     """The data is gone."""
     for name in step.names:
         await work.platform.engine.remove_volume(work.naming.volume(work.app, name))
-
-
-async def remove_network(step: op.RemoveNetwork, work: Work) -> None:
-    """The app's networks are gone."""
-    for name in sorted(await work.platform.engine.networks(work.app)):
-        await work.platform.engine.remove_network(work.app, name)
 
 
 async def forget(step: op.ForgetApp, work: Work) -> None:

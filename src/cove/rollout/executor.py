@@ -16,7 +16,7 @@ from cove.errors import Cancelled, CoveError, PlatformError
 from cove.model.events import EventKind, Rollout
 from cove.planning import operations as op
 from cove.ports import Step
-from cove.rollout import companions, containers, traffic
+from cove.rollout import companions, containers, networks, traffic
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ Act = Callable[[Any, Work], Awaitable[None]]
 Progressed = Literal["started", "done", "undone"]
 
 DO: dict[type[op.Operation], Act] = {
-    op.PrepareNetwork: containers.prepare_network,
+    op.PrepareNetwork: networks.prepare,
     op.WriteProject: containers.write_project,
     op.ConvergeService: companions.converge,
     op.RunTask: companions.run_task,
@@ -45,13 +45,13 @@ DO: dict[type[op.Operation], Act] = {
     op.RecordStopped: containers.record_stopped,
     op.RemoveContainers: containers.remove_containers,
     op.RemoveVolumes: containers.remove_volumes,
-    op.RemoveNetwork: containers.remove_network,
+    op.RemoveNetwork: networks.remove,
     op.ForgetApp: containers.forget,
 }
 
 # What is not here leaves nothing behind that would have to be taken back.
 UNDO: dict[type[op.Operation], Act] = {
-    op.PrepareNetwork: containers.undo_prepare_network,
+    op.PrepareNetwork: networks.undo_prepare,
     op.WriteProject: containers.undo_write_project,
     op.ConvergeService: companions.undo_converge,
     op.RunTask: companions.undo_run_task,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from cove.model.app import Service
+from cove.model.app import Service, sibling_network
 from cove.model.release import Release
 from cove.ports import Sighting
 
@@ -39,7 +39,9 @@ def lost(release: Release, seen: Sequence[Sighting]) -> list[str]:
     for name, service in services.items():
         if name in found and found[name].state in ("exited", "created") and kept(service):
             wrong.append(f"{name} was stopped")
-    return wrong + [f"{name} is cut off from its network" for name in cut_off(release, seen)]
+    wrong += [f"{name} is cut off from its network" for name in cut_off(release, seen)]
+    outside = outside_of(release, seen)
+    return wrong + [f"{name} is not in {', '.join(n)}" for name, n in outside.items()]
 
 
 def cut_off(release: Release, seen: Sequence[Sighting]) -> list[str]:
@@ -55,6 +57,29 @@ def cut_off(release: Release, seen: Sequence[Sighting]) -> list[str]:
         if not there:
             cut.append(name)
     return cut
+
+
+def outside_of(release: Release, seen: Sequence[Sighting]) -> dict[str, tuple[str, ...]]:
+    """The app's networks that containers which run are not in, though they can be reached.
+
+    The networks beside, in which siblings find what serves, are among them.
+    """
+    found = _own(release, seen)
+    cut = cut_off(release, seen)
+    outside = {}
+    for name, service in shall_run(release).items():
+        one = found.get(name)
+        if one is not None and one.state == "running" and name not in cut:
+            lacking = [n for n in _networks(release, service) if n not in one.networks]
+            if lacking:
+                outside[name] = tuple(lacking)
+    return outside
+
+
+def _networks(release: Release, service: Service) -> list[str]:
+    own = release.spec.own_networks()
+    within = [attachment.network for attachment in release.spec.attachments(service)]
+    return [n for n in (*within, *map(sibling_network, within)) if n in own]
 
 
 def serves(release: Release, seen: Sequence[Sighting]) -> Serves:

@@ -11,7 +11,6 @@ from cove.errors import Refused
 from cove.model import powers
 from cove.model.app import App
 from cove.planning.observed import Observed
-from cove.planning.planner import replaced_in_order
 from cove.rollout.work import Work
 
 _MEGABYTE = 1 << 20
@@ -51,10 +50,13 @@ def check_powers(app: App, work: Work) -> None:
         )
 
 
-def check_memory(app: App, observed: Observed, work: Work) -> None:
-    """Raises Refused (`memory`) when the second copy would not fit beside the first."""
+def check_memory(observed: Observed, work: Work, *, gap: bool) -> None:
+    """Raises Refused (`memory`) when the second copy would not fit beside the first.
+
+    With a `gap` the first has ended when the second starts.
+    """
     serving = observed.serving
-    if serving is None or replaced_in_order(app) == "stop-first":
+    if serving is None or gap:
         return
     host = work.platform.host
     used = sum(host.memory_used(c.pid) for c in observed.of_release(serving.number) if c.running)

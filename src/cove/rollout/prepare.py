@@ -142,16 +142,17 @@ async def prepare(
     subnets = work.platform.store.reserve_networks(spec.name, spec.own_networks(), taken)
     observed = await observe(record, work.platform, work.naming, subnets)
     check_data(spec, observed)
-    preflight.check_memory(spec, observed, work)
-    preflight.check_host_ports(spec, observed, work)
     digests = companion_digests(spec, images, work.naming)
+    gap = needs_gap(spec, images, observed, digests)
+    preflight.check_memory(observed, work, gap=gap)
+    preflight.check_host_ports(spec, observed, work)
     release, hold = work.platform.store.create_release(
         rollout,
         spec=spec,
         images=images,
         why=candidate.why,
         source=candidate.source,
-        hold=needs_gap(spec, images, observed, digests),
+        hold=gap,
     )
     work.platform.certificates.begin(release)
     plan = plan_rollout(release, observed, hold, digests)

@@ -13,7 +13,7 @@ from cove.errors import CoveError, RolloutFailed
 from cove.model.events import Outcome
 from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
-from cove.rollout import companions, containers, revival, traffic
+from cove.rollout import companions, containers, networks, revival, traffic
 from cove.rollout.executor import Executor
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
@@ -133,6 +133,7 @@ def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
 
 async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
     await _sweep(record, work)
+    await networks.tidy(work, work.release(record.live) if record.live else None)
     placements = work.release(record.live).placements if record.live else ()
     work.platform.store.keep_addresses(record.name, [p.address for p in placements])
     if not record.live or record.stopped:

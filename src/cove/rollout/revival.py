@@ -13,7 +13,7 @@ from cove.model.release import Release
 from cove.planning import operations as op
 from cove.planning.steps import companions_of
 from cove.ports import AppRecord, ContainerFacts
-from cove.rollout import containers
+from cove.rollout import containers, networks
 from cove.rollout.images import recall_images
 from cove.rollout.losses import cut_off, kept, shall_run
 from cove.rollout.work import Work
@@ -31,6 +31,7 @@ async def revive(record: AppRecord, work: Work, *, everything: bool) -> None:
     await _networks(record, release, work)
     await work.write_project((record.live,), companions_of(release), tidy=True)
     await _remove_cut_off(release, work)
+    await networks.rejoin(work, release)
     await _start_resting(release, work, everything=everything)
     services = shall_run(release)
     there = {facts.service for facts in await work.platform.engine.containers(record.name)}

@@ -40,7 +40,7 @@ from cove.ports import AppRecord, Platform
 from cove.render.compose import companion_digests
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
-from cove.rollout import prepare
+from cove.rollout import networks, prepare
 from cove.rollout.containers import prune_images
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
@@ -316,8 +316,10 @@ class Rollouts:
         if error is not None and known.release:
             store.fail_release(rollout.app, known.release, error.message)
             await _pruned(work)
+            await _networks_given_back(work)
         elif error is not None:
             self._forget_untouched(rollout.app)
+            await _networks_given_back(work)
         # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
         if self.events.outcome(rollout.id) is None:
             data = self._result(known, outcome, error) | {"serves": await self._serves(known.app)}
@@ -418,6 +420,16 @@ def _bug(error: Exception) -> CoveError:
     )
     wrapped.exit_code = EXIT_BUG
     return wrapped
+
+
+async def _networks_given_back(work: Work) -> None:
+    """What was reserved for a release that did not come to be."""
+    record = work.platform.store.app(work.app)
+    live = work.release(record.live) if record and record.live else None
+    try:
+        await networks.tidy(work, live)
+    except CoveError as error:
+        work.emit("notice", text=f"networks were not tidied: {error.message}")
 
 
 async def _pruned(work: Work) -> None:

@@ -9,13 +9,21 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from cove.errors import PlatformError
 from cove.model.app import DEFAULT_NETWORK
 from cove.model.events import EventKind
 from cove.model.release import Release
 from cove.planning.observed import Observed
 from cove.ports import AppRecord, ContainerFacts, Platform
-from cove.render.compose import compose_document, project_files, secret_environment
+from cove.render.compose import (
+    companion_digests,
+    compose_document,
+    earlier_digests,
+    project_files,
+    secret_environment,
+)
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 
@@ -101,11 +109,26 @@ async def observe(
     volumes = await platform.engine.volumes(record.name)
     networks = await platform.engine.networks(record.name)
     prefix = naming.volume(record.name, "")
+    live = platform.store.release(record.name, record.live) if record.live else None
     return Observed(
-        live=platform.store.release(record.name, record.live) if record.live else None,
+        live=live,
         stopped=record.stopped,
         subnets=dict(subnets or {DEFAULT_NETWORK: record.subnet}),
         networks=networks,
         volumes=frozenset(v.removeprefix(prefix) for v in volumes),
-        containers=containers,
+        containers=_recognised(containers, live, naming) if live else containers,
+    )
+
+
+def _recognised(
+    containers: tuple[ContainerFacts, ...], live: Release, naming: Naming
+) -> tuple[ContainerFacts, ...]:
+    """The containers; what an earlier cove labelled otherwise is what the live release defines."""
+    now = companion_digests(live.spec, live.images, naming)
+    earlier = earlier_digests(live.spec, live.images, naming)
+    return tuple(
+        replace(facts, config=now[facts.role])
+        if not facts.release and facts.config in earlier.get(facts.role, ())
+        else facts
+        for facts in containers
     )

@@ -135,6 +135,55 @@ def test_what_is_taken_away_by_hand_comes_back(agent, name, how):
     until(lambda: marked(agent, name) == ["kept"], "the app answers with its data", 30)
 
 
+def ids(agent: Agent, name: str) -> dict[str, str]:
+    """The companions' containers, by Compose service."""
+    found = agent.owned.containers(name).values()
+    labels = [(c["Labels"], c["Id"]) for c in found if c["Labels"]["cove.service"] in KEPT]
+    return {own["com.docker.compose.service"]: id_ for own, id_ in labels}
+
+
+KEPT = ("db", "worker")
+
+
+def test_routes_and_copies_come_and_go_and_the_database_stays(agent, name):
+    """Neither a first route, nor its end, nor another number of workers replaces a companion."""
+    inside = {"x-cove": {"rollout": {"settle": "1s", "drain": "5s", "timeout": "60s"}}}
+    agent.deploy(family_file(name, "1", web=inside)).expect("live")
+    before = ids(agent, name)
+    agent.deploy(family_file(name, "1")).expect("live")
+    assert ids(agent, name) == before
+    until(lambda: beats(agent, name).get("1", (0, 0))[0] > 5, "the worker visits by name")
+    agent.deploy(family_file(name, "1", worker={"scale": 2})).expect("live")
+    more = ids(agent, name)
+    assert more.keys() - before.keys() == {"worker-2"}
+    assert before.items() < more.items()
+    agent.deploy(family_file(name, "1")).expect("live")
+    assert ids(agent, name) == before
+    assert len(agent.owned.networks(name)) == 2
+    agent.deploy(family_file(name, "1", web=inside)).expect("live")
+    assert ids(agent, name) == before
+    assert len(agent.owned.networks(name)) == 1
+
+
+def test_a_network_that_one_container_lost_is_noticed(agent, name):
+    """Each network of the database in turn: it stays as it is and is found by its name again."""
+    agent.deploy(family_file(name, "1")).expect("live")
+    mark(agent, name, "kept")
+    before = container(agent, name, "db")["Id"]
+
+    def networks() -> set[str]:
+        found = get(f"/containers/{before}/json")["NetworkSettings"]["Networks"]
+        return set(found)
+
+    every = networks()
+    assert len(every) == 2
+    for network in sorted(every):
+        docker("network", "disconnect", "--force", network, before)
+        until(lambda: networks() == every, "it is back in its network", 60)
+        until(lambda: marked(agent, name) == ["kept"], "the app finds its data", 30)
+    assert container(agent, name, "db")["Id"] == before
+
+
 def test_removal_leaves_nothing(agent, name):
     """Containers, networks, volumes and the app's folder with its files are gone."""
     agent.deploy(family_file(name, "1")).expect("live")

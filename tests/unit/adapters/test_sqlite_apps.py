@@ -56,6 +56,20 @@ def test_apps_are_listed_by_name(store):
     assert [app.name for app in store.apps()] == ["blog", "shop"]
 
 
+def test_ranges_of_networks_that_are_not_kept_are_free(store):
+    """The next network of any app may have them; the default one's stays, whatever is named."""
+    record = store.reserve_subnet("shop", "", ())
+    store.reserve_subnet("blog", "", ())
+    first = store.reserve_networks("shop", ["default", "back", "_back"], ())
+    store.keep_networks("shop", ["_back"])
+    store.keep_networks("unknown", [])
+    blog = store.reserve_networks("blog", ["back"], ())
+    assert blog["back"] == first["back"]
+    again = store.reserve_networks("shop", ["back", "_back"], ())
+    assert (again["default"], again["_back"]) == (record.subnet, first["_back"])
+    assert again["back"] not in first.values()
+
+
 def test_taken_ranges_are_avoided(store):
     """A range Docker holds is skipped, larger, smaller or given by an address inside it."""
     taken = ["10.201.0.0/25", "10.201.0.129/30", "10.201.0.200/26", "fd00::/8", "192.168.0.0/16"]

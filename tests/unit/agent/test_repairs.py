@@ -146,6 +146,46 @@ def test_a_container_without_its_network_is_made_anew(here):
     assert here.world.answers(APP) == {"r1"}
 
 
+FILE = """
+networks: [default, back]
+services:
+  db: {image: "acme/db:1", networks: {default: {}, back: {aliases: [store]}}, scale: 2}
+"""
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["disconnected", "network gone"])
+@pytest.mark.parametrize(
+    ("full", "alias"),
+    [
+        ("cove-shop", "db-2,db"),
+        ("cove-shop__default", ""),
+        ("cove-shop_back", "db-2,db,store"),
+        ("cove-shop__back", ""),
+    ],
+)
+def test_one_network_of_several_is_missed(here, full, alias, gone):
+    """What can still be reached stays as it is and comes back into the network, by its names."""
+    run(here.deploy(FILE))
+    before = {b.service: b.id for b in here.world.of(APP)}
+    for box in here.world.of(APP):
+        box.networks.pop(full)
+    if gone:
+        del here.world.networks[full]
+    repairs = Repairs(Clock())
+    for _ in range(3):
+        run(repairs.look(parts(here)))
+    assert (here.rollouts.troubles, here.world.answers(APP)) == ({}, {"r1"})
+    found = {b.service: b for b in here.world.of(APP)}
+    assert found.keys() == before.keys()
+    assert all(found[n].id == before[n] for n in ("db", "db-2"))
+    assert all(b.networks.keys() == set(here.world.networks) for b in found.values())
+    assert found["db-2"].networks[full] == alias
+    assert found["shop-r1"].networks["cove-shop__default"] == APP
+    moments = len(here.world.moments)
+    run(repairs.look(parts(here)))
+    assert len(here.world.moments) == moments  # it is well, and nothing more is done
+
+
 def test_an_interrupted_rollout_that_could_not_be_ended_is_ended_later(here, monkeypatch):
     """Its lock does not stay for ever."""
     run(here.deploy())

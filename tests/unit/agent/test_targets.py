@@ -62,8 +62,8 @@ def test_a_service_beside_has_replicas_too() -> None:
     live = release("web", "worker")
     workers = tuple(replace(s, replicas=2) if s.name == "worker" else s for s in live.spec.services)
     live = replace(live, spec=replace(live.spec, services=workers))
-    found = [container("worker-2", number=0), container("worker-1", number=0)]
-    assert choose(live, found, "worker", 0).service == "worker-1"
+    found = [container("worker-2", number=0), container("worker", number=0)]
+    assert choose(live, found, "worker", 0).service == "worker"
     assert choose(live, found, "worker", 2).service == "worker-2"
     with pytest.raises(NotFound, match="worker has 2 replicas"):
         choose(live, found, "worker", 3)

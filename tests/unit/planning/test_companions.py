@@ -144,7 +144,7 @@ def test_a_companion_that_rests_is_started():
     steps = [
         title(s) for s in plan(release(2, shop()), replace(look, containers=resting)).operations
     ]
-    assert "replace worker" in steps
+    assert "start worker" in steps
 
 
 def test_a_start_lets_nobody_wait_for_a_worker():
@@ -211,6 +211,37 @@ def test_what_left_the_file_is_said():
     found = plan(release(2, app()), observed(release(1, shop())))
     assert "db is no longer in the file and is removed at the end" in found.notes
     assert "volume data is no longer used; its data is kept" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "note"),
+    [
+        ("postgres:16", "postgres:15", "rolls db back to postgres:15 from postgres:16: data"),
+        ("hub:5000/p:16.2-alpine", "hub:5000/p:16.1", "rolls db back to hub:5000/p:16.1 from"),
+        ("postgres:15", "postgres:16", "db goes from postgres:15 to postgres:16 on the same"),
+        ("postgres:16.1", "postgres:16", "db goes from postgres:16.1 to postgres:16 on"),
+        ("postgres:9f1", "postgres:1a", "db goes from postgres:9f1 to postgres:1a on"),
+        ("postgres:16", "mysql:9", "db goes from postgres:16 to mysql:9 on the same data"),
+        ("postgres", "postgres", "db gets another image of postgres on the same data"),
+    ],
+)
+def test_another_image_on_the_same_data_is_said(old, new, note):
+    """Forwards, backwards, or nobody knows where: the data stays where it is."""
+    live, wanted = release(1, shop()), release(2, shop())
+    had = image(reference=old, run="sha256:8", id="sha256:8")
+    has = image(reference=new, run="sha256:9", id="sha256:9")
+    live = replace(live, images={**live.images, "db": had, "worker": had})
+    wanted = replace(wanted, images={**wanted.images, "db": has, "worker": has})
+    (found,) = plan(wanted, observed(live)).notes
+    assert found.startswith(note)
+
+
+def test_fewer_copies_are_said():
+    """Nothing is replaced for it, and the plan tells all the same."""
+    old, new = shop(worker={"replicas": 3}), shop(worker={"replicas": 1})
+    found = plan(release(2, new), observed(release(1, old)))
+    assert found.notes == ("2 of 3 copies of worker are removed at the end",)
+    assert not [s for s in found.operations if isinstance(s, op.ConvergeService)]
 
 
 def test_an_app_of_workers_only():

@@ -19,6 +19,7 @@ BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "internal": st.booleans(),
     "only": st.lists(texts, max_size=2).map(tuple),
     "resting": st.booleans(),
+    "leave_running": st.booleans(),
     "restart": st.booleans(),
     "companions": st.dictionaries(texts, numbers, max_size=3),
     "subnet": texts,

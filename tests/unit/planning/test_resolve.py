@@ -120,6 +120,46 @@ def test_a_new_service_has_no_past():
     carry_volumes(app(web(name="other", mounts=(DATA,))), moved(DATA))
 
 
+def with_image_volume(name: str, *mounts: Mount) -> App:
+    """The app `shop` whose only service is of an image with a VOLUME."""
+    spec = app(web(name=name, mounts=mounts), routes=(route(service=name),))
+    return resolve(spec, {name: image(volumes=("/data",))})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "volume"),
+    [("shop", "web", "image-data"), ("web", "shop", "image-web_data"), ("a", "b", "image-a_data")],
+)
+def test_a_renamed_service_does_not_leave_its_image_volume_behind(old, new, volume):
+    """From the short form to Compose's, back, and between two names: refused with the way."""
+    with pytest.raises(Refused) as caught:
+        carry_volumes(with_image_volume(new), with_image_volume(old))
+    assert caught.value.specific_code == "volume-changed"
+    assert f"volume {volume} of {old}" in caught.value.message
+    assert f"`volumes: [{volume}:/data]`" in caught.value.hint
+    named = Mount(kind="volume", source=volume, target="/data")
+    carry_volumes(with_image_volume(new, named), with_image_volume(old))
+
+
+def test_a_named_volume_is_not_left_for_an_image_volume_under_another_name():
+    """The data had a name, and what follows would use one that the image brings."""
+    with pytest.raises(Refused, match="volume data of site"):
+        carry_volumes(with_image_volume("web"), with_image_volume("site", DATA))
+
+
+@pytest.mark.parametrize("source", ["fresh", "image-web_data"])
+def test_who_names_the_volume_of_a_new_service_has_decided(source):
+    """Beginning empty is possible, in words; so is a service beside the one that had data."""
+    empty = Mount(kind="volume", source=source, target="/data")
+    if source == "fresh":
+        carry_volumes(with_image_volume("web", empty), with_image_volume("site"))
+    else:
+        both = app(web(), web(name="site"), routes=(route(), route(service="site", path="/s")))
+        found = resolve(both, dict.fromkeys(("web", "site"), image(volumes=("/data",))))
+        assert empty in found.service("web").mounts
+        carry_volumes(found, with_image_volume("site"))
+
+
 DB = Service(name="db", image="acme/db:1", mounts=(DATA,))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cove.model.events import Rollout
 
-from support.scenarios import problems
+from support.scenarios import family, problems
 from support.site import APP, Site
 from support.virtual_time import run
 
@@ -51,6 +51,14 @@ def test_one_copy_at_a_time_needs_no_room(here):
     run(here.deploy())
     here.world.used_memory, here.world.free_memory = 200 * MEGABYTE, 1
     assert second(here, "rollout: {order: stop-first, settle: 0s}\n") is None
+
+
+def test_a_gap_for_a_companion_needs_no_room(here):
+    """An app that must stop for its database's upgrade never runs twice either."""
+    run(here.deploy(family()))
+    here.world.used_memory, here.world.free_memory = 200 * MEGABYTE, 1
+    assert second(here, family())["code"] == "memory"
+    assert second(here, family(2)) is None
 
 
 def test_a_first_deploy_is_not_guessed_at(here):

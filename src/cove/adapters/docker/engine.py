@@ -99,7 +99,7 @@ class DockerEngine:
         """Every container of this instance's apps, without a look at each."""
         filters = {"label": self._labels("")}
         listed = await _translated(self._client.get("/containers/json", all=True, filters=filters))
-        return tuple(sighting(entry) for entry in listed)
+        return tuple(sighting(entry, self._naming) for entry in listed)
 
     async def start(self, container_id: str) -> None:
         """Starts a container that rests."""
@@ -229,15 +229,25 @@ class DockerEngine:
         """The network goes, unless something still hangs on it."""
         await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app, name)}"))
 
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
-        """One more network for a container, in which it answers to the alias."""
-        body = {"Container": container_id, "EndpointConfig": {"Aliases": [alias]}}
+    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
+        """One more network for a container, in which it answers to the aliases."""
+        body = {"Container": container_id, "EndpointConfig": {"Aliases": list(aliases)}}
         path = f"/networks/{self._naming.network(app, name)}/connect"
         try:
             await self._client.post(path, body)
         except EngineError as error:
             # Which status "it is there already" has differs between versions of the Engine.
             if "already exists in network" not in str(error):
+                raise error.translated() from error
+
+    async def disconnect(self, container_id: str, app: str, name: str) -> None:
+        """One network less for a container, running or not."""
+        body = {"Container": container_id, "Force": True}
+        path = f"/networks/{self._naming.network(app, name)}/disconnect"
+        try:
+            await self._client.post(path, body)
+        except EngineError as error:
+            if error.status != _GONE and "is not connected" not in str(error):
                 raise error.translated() from error
 
     async def volumes(self, app: str) -> tuple[str, ...]:

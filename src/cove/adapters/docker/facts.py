@@ -7,7 +7,7 @@ from typing import Any, cast, get_args
 
 from cove.ports import ChangeAction as Action
 from cove.ports import ContainerChange, ContainerFacts, ImageFacts, Sighting
-from cove.render.naming import LABEL_APP, LABEL_CONFIG, LABEL_RELEASE, LABEL_SERVICE
+from cove.render.naming import LABEL_APP, LABEL_CONFIG, LABEL_RELEASE, LABEL_SERVICE, Naming
 
 _MAX_PORT = 65535
 _DIGITS = 5
@@ -39,16 +39,19 @@ def container_facts(document: dict[str, Any]) -> ContainerFacts:
     )
 
 
-def sighting(entry: dict[str, Any]) -> Sighting:
+def sighting(entry: dict[str, Any], naming: Naming) -> Sighting:
     """From an entry of `GET /containers/json`."""
     labels = entry.get("Labels") or {}
     networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    joined = {name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")}
+    app = labels.get(LABEL_APP, "")
     return Sighting(
-        app=labels.get(LABEL_APP, ""),
+        app=app,
         service=labels.get("com.docker.compose.service", ""),
         release=_number(labels.get(LABEL_RELEASE, "")),
         state=entry["State"],
-        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+        addresses=tuple(joined.values()),
+        networks=tuple(n for n in (naming.network_inside(app, name) for name in joined) if n),
     )
 
 

@@ -83,6 +83,14 @@ class AppRecords(Records):
                     db.execute("INSERT INTO networks VALUES (?, ?, ?)", (app, name, known[name]))
         return known
 
+    def keep_networks(self, app: str, names: Iterable[str]) -> None:
+        """Frees the range of each of the app's networks but these; the default one's stays."""
+        kept = set(names)
+        with self._db.write() as db:
+            rows = db.execute("SELECT name FROM networks WHERE app = ?", (app,)).fetchall()
+            unused = [(app, row["name"]) for row in rows if row["name"] not in kept]
+            db.executemany("DELETE FROM networks WHERE app = ? AND name = ?", unused)
+
     def set_stopped(self, app: str, *, stopped: bool) -> None:
         """Records whether the app shall stay down. Raises NotFound."""
         self._update("UPDATE apps SET stopped = ? WHERE name = ?", stopped, app)
