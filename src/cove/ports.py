@@ -239,6 +239,18 @@ class Listener(Struct, frozen=True):
     port: int
 
 
+class NestedBind(Struct, frozen=True):
+    """A path of the host that an app mounts, and a folder on its way that another mount may write.
+
+    Who may write there could put a link in the path's place, to anywhere. As the files have them.
+    """
+
+    path: str
+    app: str
+    folder: str
+    writer: str  # the app that may write the folder
+
+
 class Host(Protocol):
     """Facts and acts of this machine that Docker does not offer."""
 
@@ -261,8 +273,16 @@ class Host(Protocol):
     async def remove_address(self, pid: int, address: str, prefix: int) -> None:
         """Takes it away; absent is fine."""
 
-    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
-        """The powers that an app's paths of the host take, symbolic links followed, and lacks."""
+    def powers_missing(
+        self, app: App, granted: Sequence[str], beside: Sequence[App]
+    ) -> tuple[str, ...]:
+        """The powers that an app's paths of the host take, symbolic links followed, and lacks.
+
+        A granted path that an app in `beside` could have made a link is taken as written.
+        """
+
+    def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
+        """Paths of the app that it or another may turn into links, and others' that it may."""
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody."""
@@ -567,6 +587,7 @@ __all__ = [
     "Listener",
     "LocalCertificates",
     "LogLine",
+    "NestedBind",
     "Output",
     "Placement",
     "Platform",

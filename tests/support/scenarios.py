@@ -176,6 +176,7 @@ def _there(s: Site) -> list[str]:
         NAMING.volume(APP, m.source)
         for service in (release.spec.services if release else ())
         for m in service.mounts
+        if m.kind == "volume"
     }
     state = "exited" if record.stopped else "running"
     serving = {f"r{record.live}"} if record.live and not record.stopped else {"none"}

@@ -65,6 +65,8 @@ KINDS: Final[dict[str, Kind]] = {
     "uts": Kind("use the host's host name", "host", "host"),
 }
 _PATHS: Final = frozenset({"host-bind", "device"})
+# Whoever has one of these can do what any other power would give.
+AS_ROOT: Final = frozenset({"docker-socket", "privileged"})
 
 
 class Power(NamedTuple):
@@ -159,7 +161,7 @@ def _includes(given: Power, wanted: Power) -> bool:
 
 def is_below(path: str, folder: str) -> bool:
     """Whether a tidy absolute path lies below another."""
-    return path.startswith(folder if folder.endswith("/") else folder + "/")
+    return path != folder and path.startswith(folder if folder.endswith("/") else folder + "/")
 
 
 def for_bind(path: str, *, read_only: bool) -> tuple[str, ...]:

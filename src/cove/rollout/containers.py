@@ -10,6 +10,7 @@ from cove.model.release import Placement, Release
 from cove.planning import operations as op
 from cove.planning.steps import companions_of
 from cove.ports import ContainerFacts
+from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import await_ready
 from cove.rollout.work import Work
 
@@ -46,6 +47,7 @@ async def start(step: op.StartRelease, work: Work) -> None:
     Those that others of the release depend on start first, and are waited for.
     """
     release = work.release(step.release)
+    check_powers(release.spec, work.platform)
     env = work.environment([release.number], {})
     waves = _waves(release)
     for wave in waves:
@@ -79,6 +81,7 @@ async def undo_stop(step: op.StopRelease, work: Work) -> None:
 
 async def start_stopped(step: op.StartStopped, work: Work) -> None:
     """The kept containers run."""
+    check_powers(work.release(step.release).spec, work.platform)
     await _start_kept(work, step.release)
 
 

@@ -130,7 +130,7 @@ async def prepare(
     fetch: Callable[[], Awaitable[dict[str, Image]]] | None = None,
 ) -> Prepared:
     """Fetches the images, decides what they leave open, and records a release and its plan."""
-    preflight.check_powers(candidate.spec, work)
+    preflight.check_powers(candidate.spec, work.platform)
     await preflight.check_disk(work)
     if fetch is None:  # an earlier release was looked at in its time
         for remark in await work.platform.certificates.check(candidate.spec):

@@ -46,6 +46,7 @@ from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
+from cove.rollout.preflight import check_powers
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
@@ -127,10 +128,15 @@ class Rollouts:
         return self._planned(app, "stop", by, lambda observed: plan_stop(live, observed))
 
     def start(self, app: str, by: str) -> Rollout:
-        """Starts a stopped app as it was."""
+        """Starts a stopped app as it was, with no more powers than it has now."""
         live = self._live(app)
         digests = companion_digests(live.spec, live.images, self.naming)
-        return self._planned(app, "start", by, lambda observed: plan_start(live, observed, digests))
+
+        def plan(observed: Observed) -> op.Plan:
+            check_powers(live.spec, self.platform)
+            return plan_start(live, observed, digests)
+
+        return self._planned(app, "start", by, plan)
 
     def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
         """Removes an app; its volumes only when asked."""
