@@ -59,10 +59,10 @@ def test_what_may_not_be_any_more_is_not_started(agent, images, tmp_path):
     docker("rm", "--force", *agent.owned.containers(name))
     why = f"{name} could not be restored: {name} has not been given {power}"
     until(lambda: why in agent.cove("events", name).out, "the events tell", BACK)
-    assert agent.owned.containers(name) == set()
+    assert not agent.owned.containers(name)
     assert f"cove allow {name} {power}" in agent.cove("status", name).out
     assert agent.act(name, "start").error["code"] == "power-missing"
-    assert agent.owned.containers(name) == set()
+    assert not agent.owned.containers(name)
     assert agent.cove("allow", name, power).code == 0
     agent.act(name, "start").expect("live")
     assert agent.web.get(host(name)).status == 200
