@@ -42,6 +42,7 @@ from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 from cove.rollout import prepare
 from cove.rollout.containers import prune_images
+from cove.rollout.domains import check_certificates
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
@@ -134,6 +135,7 @@ class Rollouts:
 
         def plan(observed: Observed) -> op.Plan:
             check_powers(live.spec, self.platform)
+            check_certificates(live.spec, self.platform.store)
             return plan_start(live, observed, digests)
 
         return self._planned(app, "start", by, plan)
