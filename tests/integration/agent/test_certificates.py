@@ -178,13 +178,17 @@ def test_a_domain_has_one_certificate(agent, images: Images, tmp_path):
     (tmp_path / "later").mkdir()
     issued(tmp_path / "later", "mine.example.com")
     pair = {"cert": "cert.pem", "key": "key.pem"}
+
+    def later(tls: object) -> str:
+        return app_file("later", images.hello, routes=[route | {"tls": tls}])
+
     for tls in ("auto", pair):
-        text = app_file("later", images.hello, routes=[route | {"tls": tls}])
+        text = later(tls)
         (tmp_path / "later" / "later.yml").write_text(text)
         said = agent.cove("deploy", str(tmp_path / "later" / "later.yml"))
         assert said.code == 1
         assert "that the app mine brings" in said.err
-    (tmp_path / "later.yml").write_text(text)  # beside the files of the first
+    (tmp_path / "later.yml").write_text(later(pair))  # beside the files of the first
     assert agent.cove("deploy", str(tmp_path / "later.yml")).code == 0
     web = replace(agent.web, root=certificate)
     assert web.get("mine.example.com").status == 200
