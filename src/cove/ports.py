@@ -16,6 +16,7 @@ from cove.errors import CoveError
 from cove.model import certificates as tls
 from cove.model.app import App, File, Health
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
+from cove.model.powers import NestedBind
 from cove.model.release import Image, Placement, Release
 
 ContainerState = Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
@@ -237,18 +238,6 @@ class Listener(Struct, frozen=True):
 
     address: str
     port: int
-
-
-class NestedBind(Struct, frozen=True):
-    """A path of the host that an app mounts, and a folder on its way that another mount may write.
-
-    Who may write there could put a link in the path's place, to anywhere. As the files have them.
-    """
-
-    path: str
-    app: str
-    folder: str
-    writer: str  # the app that may write the folder
 
 
 class Host(Protocol):
@@ -587,7 +576,6 @@ __all__ = [
     "Listener",
     "LocalCertificates",
     "LogLine",
-    "NestedBind",
     "Output",
     "Placement",
     "Platform",

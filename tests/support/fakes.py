@@ -11,6 +11,7 @@ from typing import Any
 from cove.adapters.host import binds
 from cove.errors import PlatformError, Refused
 from cove.model.app import App, File, Health
+from cove.model.powers import NestedBind
 from cove.model.release import Release
 from cove.ports import (
     ContainerFacts,
@@ -19,7 +20,6 @@ from cove.ports import (
     ImageFacts,
     Listener,
     LogLine,
-    NestedBind,
     Platform,
     ProbeResult,
     Progress,

@@ -81,6 +81,18 @@ class Power(NamedTuple):
         return self.kind + value + (_READ_ONLY if self.read_only else "")
 
 
+class NestedBind(NamedTuple):
+    """A path of the host that an app mounts, and a folder on its way that another mount may write.
+
+    Who may write there could put a link in the path's place, to anywhere. As the files have them.
+    """
+
+    path: str
+    app: str
+    folder: str
+    writer: str  # the app that may write the folder
+
+
 def parse(text: str) -> Power:
     """Reads a power as a person writes it. Raises InvalidFile (`bad-power`)."""
     name, sign, value = text.partition("=")

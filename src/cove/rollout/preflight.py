@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from cove.errors import Refused
 from cove.model import powers
 from cove.model.app import App
+from cove.model.powers import NestedBind
 from cove.model.release import Release
 from cove.planning.observed import Observed
 from cove.planning.planner import replaced_in_order
-from cove.ports import AppRecord, NestedBind, Platform, Store
+from cove.ports import AppRecord, Platform, Store
 from cove.rollout.work import Work
 
 _MEGABYTE = 1 << 20

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cove.adapters.host.binds import nested_binds, real_powers_missing, way
 from cove.model.app import App, Mount, Service
-from cove.ports import NestedBind
+from cove.model.powers import NestedBind
 
 
 def binding(path: Path, *, read_only: bool = False) -> App:

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from cove.model import powers
 from cove.model.app import App, Mount
-from cove.ports import NestedBind
+from cove.model.powers import NestedBind
 
 ReadLink = Callable[[str], str | None]
 _MOST_LINKS: Final = 40  # as Linux follows, path_resolution(7)

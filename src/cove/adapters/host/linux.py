@@ -24,7 +24,8 @@ from cove.adapters.host.addresses import (
 from cove.adapters.host.binds import nested_binds, real_powers_missing
 from cove.errors import PlatformError
 from cove.model.app import App
-from cove.ports import Listener, NestedBind
+from cove.model.powers import NestedBind
+from cove.ports import Listener
 
 _TABLES: Final = ("tcp", "tcp6")
 
