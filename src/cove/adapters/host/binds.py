@@ -69,7 +69,8 @@ def real_powers_missing(
     """The powers that an app's mounts of the host really take and that it was not given.
 
     Grants are followed as well: what was given of `/var/run` holds for `/run` where that is the
-    same folder. `beside` are the apps whose writable paths no grant is followed through.
+    same folder; but not through a path that an app in `beside` may write, unless that app is as
+    good as root anyway.
     """
     written = tuple(granted)
     given = (*written, *(str(real) for real in _followed(written, beside, link)))
@@ -87,7 +88,7 @@ def _followed(
     """Where the granted paths lead, but for those that an app can turn into links."""
     binds = [powers.parse(power) for power in granted if power.startswith("host-bind=")]
     writable = {way(power.value, link).end for power in binds if not power.read_only}
-    writable |= {folder for spec in beside for folder in _writable(spec, link)}
+    writable |= {f for spec in beside if not _is_root(spec) for f in _writable(spec, link)}
     for power in binds:
         found = way(power.value, link)
         if not any(found.enters(folder) for folder in writable):
