@@ -207,8 +207,9 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "rollout-failed": Note("Failed, for the reason in the message.", "Follow the reason."),
     "route-taken": Note(
-        "Another app has this domain and path. The message names it.",
-        "Choose another domain or path, or remove that app.",
+        "Another app has this domain and path, or another certificate for the domain. The message "
+        "names it.",
+        "Choose another domain or path, or remove that app; or bring the same certificate.",
     ),
     "secret-key": Note(
         "`secret.key` in the data directory is missing, damaged or readable by others.",
