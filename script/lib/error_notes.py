@@ -170,6 +170,11 @@ NOTES: Final[dict[str, Note]] = {
         "stranger's app file could send what is yours.",
         "Copy the file to where the app file is.",
     ),
+    "path-nested": Note(
+        "A path of the host lies in a folder that the app, or another, may write. A link put in "
+        "its place would lead anywhere at the next start.",
+        'Mount the folder with ":ro", or the same path in both places.',
+    ),
     "platform": Note("systemctl, or a file it needs, failed.", "Run as root; follow the reason."),
     "pool": Note(
         "`--pool` is not an IPv4 range, or smaller than /26.", "Write one, such as 10.201.0.0/16."
@@ -202,8 +207,9 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "rollout-failed": Note("Failed, for the reason in the message.", "Follow the reason."),
     "route-taken": Note(
-        "Another app has this domain and path. The message names it.",
-        "Choose another domain or path, or remove that app.",
+        "Another app has this domain and path, or another certificate for the domain. The message "
+        "names it.",
+        "Choose another domain or path, or remove that app; or bring the same certificate.",
     ),
     "secret-key": Note(
         "`secret.key` in the data directory is missing, damaged or readable by others.",

@@ -16,6 +16,7 @@ from cove.errors import CoveError
 from cove.model import certificates as tls
 from cove.model.app import App, File, Health
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
+from cove.model.powers import NestedBind
 from cove.model.release import Image, Placement, Release
 
 ContainerState = Literal["created", "running", "restarting", "paused", "exited", "dead", "removing"]
@@ -268,8 +269,16 @@ class Host(Protocol):
     async def remove_address(self, pid: int, address: str, prefix: int) -> None:
         """Takes it away; absent is fine."""
 
-    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
-        """The powers that an app's paths of the host take, symbolic links followed, and lacks."""
+    def powers_missing(
+        self, app: App, granted: Sequence[str], beside: Sequence[App]
+    ) -> tuple[str, ...]:
+        """The powers that an app's paths of the host take, symbolic links followed, and lacks.
+
+        A granted path that an app in `beside` could have made a link is taken as written.
+        """
+
+    def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
+        """Paths of the app that it or another may turn into links, and others' that it may."""
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
+from cove.adapters.host import binds
 from cove.errors import PlatformError, Refused
-from cove.model import powers
 from cove.model.app import App, File, Health
+from cove.model.powers import NestedBind
 from cove.model.release import Release
 from cove.ports import (
     ContainerFacts,
@@ -441,11 +442,13 @@ class FakeHost:
             self.world.cut({address}, f"{address} was taken away")
         self.world.moment("remove_address", "after")
 
-    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
-        mounts = [m for s in app.services for m in s.mounts if m.kind == "bind"]
-        real = [(self.world.links.get(m.source, m.source), m.read_only) for m in mounts]
-        wanted = [power for path, ro in real for power in powers.for_bind(path, read_only=ro)]
-        return powers.missing(granted, wanted)
+    def powers_missing(
+        self, app: App, granted: Sequence[str], beside: Sequence[App]
+    ) -> tuple[str, ...]:
+        return binds.real_powers_missing(app, granted, beside, self.world.links.get)
+
+    def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
+        return binds.nested_binds(app, others, self.world.links.get)
 
     def port_holder(self, port: int) -> str:
         return self.world.port_holders.get(port, "")

@@ -209,6 +209,7 @@ def _there(s: Site) -> list[str]:
         NAMING.volume(APP, m.source)
         for service in (release.spec.services if release else ())
         for m in service.mounts
+        if m.kind == "volume"
     }
     state = "exited" if record.stopped else "running"
     routed = release is not None and release.spec.routes and not record.stopped

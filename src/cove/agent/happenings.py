@@ -96,7 +96,10 @@ class Happenings:
 
 
 class _Warnings(logging.Handler):
-    """Warnings and errors of the agent's log; and what is marked with `happening`, its kind."""
+    """Warnings and errors of the agent's log; and what is marked with `happening`, its kind.
+
+    A record may be marked with its `app`, too.
+    """
 
     def __init__(self, happenings: Happenings) -> None:
         super().__init__(logging.INFO)
@@ -108,4 +111,6 @@ class _Warnings(logging.Handler):
         if kind is None and record.levelno < logging.WARNING:
             return
         usual: HappeningKind = "repair" if record.name == _REPAIRS else "notice"
-        self._happenings.record_rarely(record.msg, kind or usual, record.getMessage())
+        app: str = getattr(record, "app", "")
+        key = (record.msg, app)
+        self._happenings.record_rarely(key, kind or usual, record.getMessage(), app=app)

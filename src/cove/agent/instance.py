@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import random
 import secrets
 import socket
 import stat
@@ -28,6 +29,10 @@ from cove.errors import PlatformError, Refused
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
 _FIRST_OWN = 20_000
 _FIRST_EPHEMERAL = 32_768  # Linux, net.ipv4.ip_local_port_range
+# Between the best known services and the ports that root's programs connect from: rresvport(3)
+# takes 512 to 1023.
+_FIRST_GUARDED = 256
+_FIRST_RESERVED = 512
 _TRIES = 100
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), without its final NUL
 
@@ -164,6 +169,43 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def guarded_port(port: int, beside: int = 0) -> int:
+    """A port on loopback to answer challenges at, other than `beside`: `port`, or a better one.
+
+    One that only root can listen on: whoever else did while the agent is away could prove the
+    domains of this server to an authority, and have certificates for them. Where this machine
+    lets everybody listen everywhere, or this process not there, any free port.
+    """
+    limit = min(unprivileged_start(), _FIRST_RESERVED)
+    fits = port_free(port, "127.0.0.1") if port else False
+    if fits and port < limit:
+        return port
+    free = (p for p in _shuffled(range(_FIRST_GUARDED, limit)) if p != beside and not _named(p))
+    found = next((p for p in free if port_free(p, "127.0.0.1")), 0)
+    return found or (port if fits else free_port())
+
+
+def unprivileged_start(file: Path = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")) -> int:
+    """The first port that every user may listen on: ip(7); 1024 before Linux 4.11."""
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 1024
+
+
+def _shuffled(ports: range) -> list[int]:
+    return random.SystemRandom().sample(ports, len(ports))
+
+
+def _named(port: int) -> bool:
+    """Whether a well-known service may come for it."""
+    try:
+        socket.getservbyport(port, "tcp")
+    except OSError:
+        return False
+    return True
 
 
 def port_free(port: int, bind: str) -> bool:

@@ -22,7 +22,7 @@ from cove.adapters.publicside import ChallengeListener, CovePublicSide
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
-from cove.agent.instance import Identity, Instance, free_port
+from cove.agent.instance import Identity, Instance, free_port, guarded_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -134,9 +134,8 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
 
 def _with_ports(identity: Identity, instance: Instance, host: LinuxHost) -> Identity:
     """Ports that nobody else holds: nobody else may speak for the proxy or answer challenges."""
-    chosen = {
-        name: free_port()
-        for name in ("api_port", "challenge_port", "alpn_port")
-        if not getattr(identity, name) or host.held_by_others(getattr(identity, name))
-    }
-    return instance.save(replace(identity, **chosen)) if chosen else identity
+    api = free_port() if host.held_by_others(identity.api_port) else identity.api_port
+    challenge = guarded_port(identity.challenge_port)
+    alpn = guarded_port(identity.alpn_port, beside=challenge)
+    chosen = replace(identity, api_port=api, challenge_port=challenge, alpn_port=alpn)
+    return identity if chosen == identity else instance.save(chosen)

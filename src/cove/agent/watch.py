@@ -104,7 +104,8 @@ class Repairs:
                 self._patience.forget(app)
             elif (unsettled or wrong == self._before.get(app)) and self._patience.tries(app):
                 if wrong and app not in parts.rollouts.troubles:
-                    _log.warning("%s: %s; it is brought back", app, "; ".join(wrong))
+                    text = "%s: %s; it is brought back"
+                    _log.warning(text, app, "; ".join(wrong), extra={"app": app})
                 await recovery.restore(app, parts.rollouts)
         self._before = found
 

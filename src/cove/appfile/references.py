@@ -83,12 +83,15 @@ def _within(paths: list[str]) -> tuple[str, ...]:
 
 
 def certificate_files(text: str) -> tuple[str, ...]:
-    """The paths under `tls: {cert, key}` as written, wherever `tls` may stand; never raises."""
+    """The paths under `tls: {cert, key}` as written, wherever `tls` may stand; never raises.
+
+    As of `references`, those that lead out of the app file's folder are left out.
+    """
     try:
         top = parse(text)
     except (Invalid, ValueError, RecursionError):
         return ()
-    return tuple(dict.fromkeys(_certificate_paths(top)))
+    return _within(list(_certificate_paths(top)))
 
 
 def _certificate_paths(node: Node) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from cove.appfile.domains import domain, path
+from cove.appfile.paths import beside
 from cove.appfile.problems import quote
 from cove.appfile.scalars import boolean, one_of, port
 from cove.appfile.value import Value, each, fields
@@ -61,12 +62,10 @@ def tls(value: Value) -> Tls | OwnCertificate:
 
 def _pem_file(value: Value) -> str:
     """The text of a file that was sent along."""
-    path = value.text("the path of a PEM file")
-    if value.interpolated:
-        raise value.invalid("must be written out, without variables")
+    path = beside(value)
     found = value.reading.files.get(path)
     if found is None:
-        raise value.invalid(f"{value.shown()} was not sent along: is it a file?")
+        raise value.invalid(f"the file {quote(path)} was not found")
     if "-----BEGIN " not in found:
         raise value.invalid(f"{value.shown()} is not a file in PEM form")
     return found

@@ -198,11 +198,11 @@ def _env(pair: str) -> str:
 
 
 def _needs(source: Source, environment: Mapping[str, str]) -> dict[str, Any]:
-    from cove.appfile.references import env_file_variables, references
+    from cove.appfile.references import certificate_files, env_file_variables, references
 
     wanted = references(source.text)
     env_files = _beside(source.folder, wanted.env_files)
-    files = {**_beside(source.folder, wanted.files), **_certificates(source)}
+    files = _beside(source.folder, (*wanted.files, *certificate_files(source.text)))
     variables = wanted.variables.union(*map(env_file_variables, env_files.values()))
     return {
         "env_files": env_files,
@@ -234,13 +234,6 @@ def _real(folder: Path, name: str) -> Path:
             hint="copy the file to where the app file is",
         )
     return path
-
-
-def _certificates(source: Source) -> dict[str, str]:
-    """The certificates and keys that the file brings along, by path as written."""
-    from cove.appfile.references import certificate_files
-
-    return {name: _read(source.folder / name, name) for name in certificate_files(source.text)}
 
 
 def _values(wanted: frozenset[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:

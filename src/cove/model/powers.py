@@ -65,6 +65,8 @@ KINDS: Final[dict[str, Kind]] = {
     "uts": Kind("use the host's host name", "host", "host"),
 }
 _PATHS: Final = frozenset({"host-bind", "device"})
+# Whoever has one of these can do what any other power would give.
+AS_ROOT: Final = frozenset({"docker-socket", "privileged"})
 
 
 class Power(NamedTuple):
@@ -77,6 +79,18 @@ class Power(NamedTuple):
     def __str__(self) -> str:
         value = f"={self.value}" if self.value else ""
         return self.kind + value + (_READ_ONLY if self.read_only else "")
+
+
+class NestedBind(NamedTuple):
+    """A path of the host that an app mounts, and a folder on its way that another mount may write.
+
+    Who may write there could put a link in the path's place, to anywhere. As the files have them.
+    """
+
+    path: str
+    app: str
+    folder: str
+    writer: str  # the app that may write the folder
 
 
 def parse(text: str) -> Power:
@@ -159,7 +173,7 @@ def _includes(given: Power, wanted: Power) -> bool:
 
 def is_below(path: str, folder: str) -> bool:
     """Whether a tidy absolute path lies below another."""
-    return path.startswith(folder if folder.endswith("/") else folder + "/")
+    return path != folder and path.startswith(folder if folder.endswith("/") else folder + "/")
 
 
 def for_bind(path: str, *, read_only: bool) -> tuple[str, ...]:

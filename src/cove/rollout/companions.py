@@ -14,6 +14,7 @@ from cove.model.release import companion_names
 from cove.planning import operations as op
 from cove.ports import ContainerFacts
 from cove.rollout.losses import kept
+from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import LOG_LINES, ended
 from cove.rollout.work import Work
 
@@ -27,6 +28,7 @@ _FAILED = frozenset({"exited", "dead", "removing"})
 
 async def converge(step: op.ConvergeService, work: Work) -> None:
     """The companion runs as the release defines it."""
+    check_powers(work.release(step.release).spec, work.platform)
     await work.write_project(step.releases, step.companions)
     service = work.release(step.release).spec.service(step.service)
     if step.restart:
@@ -72,6 +74,7 @@ async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None
 
 async def run_task(step: op.RunTask, work: Work) -> None:
     """The task has run to its end. Raises RolloutFailed (`task-failed`) when it failed."""
+    check_powers(work.release(step.release).spec, work.platform)
     await work.write_project(step.releases, step.companions)
     service = work.release(step.release).spec.service(step.service)
     await _remove(work, service.name)

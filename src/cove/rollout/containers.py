@@ -11,6 +11,7 @@ from cove.planning import operations as op
 from cove.planning.steps import companions_of
 from cove.ports import ContainerFacts
 from cove.rollout import networks
+from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import await_ready
 from cove.rollout.work import Work
 
@@ -34,6 +35,7 @@ async def start(step: op.StartRelease, work: Work) -> None:
     Those that others of the release depend on start first, and are waited for.
     """
     release = work.release(step.release)
+    check_powers(release.spec, work.platform)
     env = work.environment([release.number], {})
     waves = _waves(release)
     for wave in waves:
@@ -67,6 +69,7 @@ async def undo_stop(step: op.StopRelease, work: Work) -> None:
 
 async def start_stopped(step: op.StartStopped, work: Work) -> None:
     """The kept containers run."""
+    check_powers(work.release(step.release).spec, work.platform)
     await _start_kept(work, step.release)
 
 

@@ -1,4 +1,4 @@
-"""What must hold before anything is touched: disk, memory, host ports.
+"""What must hold before anything is touched: powers, disk, memory, host ports.
 
 Imported inside `cove.rollout`.
 """
@@ -6,11 +6,15 @@ Imported inside `cove.rollout`.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from cove.errors import Refused
 from cove.model import powers
 from cove.model.app import App
+from cove.model.powers import NestedBind
+from cove.model.release import Release
 from cove.planning.observed import Observed
+from cove.ports import AppRecord, Platform, Store
 from cove.rollout.work import Work
 
 _MEGABYTE = 1 << 20
@@ -33,21 +37,54 @@ async def check_disk(work: Work) -> None:
         )
 
 
-def check_powers(app: App, work: Work) -> None:
-    """Raises Refused (`power-missing`) for a power over the host that the app has not been given.
+def check_powers(app: App, platform: Platform) -> None:
+    """Raises Refused (`power-missing`, `path-nested`): the app may not be started as it is.
 
-    The file was read with the powers of that moment; a rollback brings back what was read long
-    ago. And a path of the host is where its symbolic links lead, not what it is called.
+    The file was read with the powers of that moment; what is started may have been read long ago.
+    And a path of the host is where its symbolic links lead, not what it is called.
     """
-    given = [grant.power for grant in work.platform.store.grants(app.name)]
+    if not app.powers and not any(m.kind == "bind" for s in app.services for m in s.mounts):
+        return
+    store, host = platform.store, platform.host
+    given = [grant.power for grant in store.grants(app.name)]
     lacking = powers.missing(given, app.powers)
-    lacking = lacking or work.platform.host.powers_missing(app, given)
+    there = _there(store)
+    lacking = lacking or host.powers_missing(app, given, there)
     if lacking:
         raise Refused(
             f"{app.name} has not been given {', '.join(lacking)}",
             code="power-missing",
             hint=f"if it shall have it: cove allow {app.name} {shlex.join(lacking)}",
         )
+    nested = host.nested_binds(app, [spec for spec in there if spec.name != app.name])
+    if nested:
+        raise _nested(app, nested)
+
+
+def _there(store: Store) -> list[App]:
+    """What runs or may run any moment: every live release, and those that shall become it."""
+    return [r.spec for record in store.apps() for r in current(record, store)]
+
+
+def current(record: AppRecord, store: Store) -> list[Release]:
+    """The live release of an app, and the one that a rollout is about to make live."""
+    latest = store.rollouts(record.name, 1)
+    pending = latest[0].release if latest and latest[0].outcome is None else 0
+    numbers = sorted({record.live, pending} - {0})
+    found = [store.release(record.name, number) for number in numbers]
+    return [release for release in found if release is not None]
+
+
+def _nested(app: App, nested: Sequence[NestedBind]) -> Refused:
+    one = nested[0]
+    whose = "" if one.app == app.name else f" of the app {one.app}"
+    who = f"{app.name} itself" if one.writer == app.name else f"the app {one.writer}"
+    return Refused(
+        f"{one.path}{whose} lies in {one.folder}, which {who} may write: it could be made a link "
+        "to any other path",
+        code="path-nested",
+        hint=f'mount {one.folder} with ":ro", or the same path in both places',
+    )
 
 
 def check_memory(observed: Observed, work: Work, *, gap: bool) -> None:

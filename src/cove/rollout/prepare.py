@@ -25,6 +25,7 @@ from cove.planning.text import title
 from cove.ports import AppRecord, Store
 from cove.render.compose import companion_digests
 from cove.rollout import preflight
+from cove.rollout.domains import check_certificates
 from cove.rollout.images import resolve_images
 from cove.rollout.work import Work, observe
 
@@ -76,7 +77,10 @@ def _powers(app: str, store: Store) -> frozenset[str]:
 
 
 def check_claims(spec: App, store: Store) -> None:
-    """Raises Refused (`route-taken`), naming the owner of a route or a certificate."""
+    """Raises Refused (`route-taken`), naming the owner of a route or a certificate.
+
+    And InvalidFile (`certificate`) for two certificates for one domain.
+    """
     claims = [claim for route in spec.routes for claim in route.claims()]
     taken = store.claimed_by_others(spec.name, claims)
     if taken:
@@ -87,29 +91,7 @@ def check_claims(spec: App, store: Store) -> None:
             code="route-taken",
             hint=f"choose another domain or path, or `cove remove {owner}` first",
         )
-    _check_certificates(spec, store)
-
-
-def _check_certificates(spec: App, store: Store) -> None:
-    """Raises Refused (`route-taken`) where a certificate would take the place of another app's.
-
-    Proxies choose a certificate by the domain alone, so that one brought along for a path would
-    be shown to those who ask for the other app, and end the renewals of what cove has obtained.
-    """
-    brought = {d for r in spec.routes if r.certificate for d in (r.domain, *r.redirect_from)}
-    for claim, owner in store.claims_beside(spec.name, sorted(brought)).items():
-        record = store.app(owner)
-        live = store.release(owner, record.live) if record and record.live else None
-        routes = live.spec.routes if live else ()
-        domain = claim.partition("/")[0]
-        theirs = [r for r in routes if domain in (r.domain, *r.redirect_from)]
-        if any(route.encrypted and not route.certificate for route in theirs):
-            raise Refused(
-                f"{domain} has a certificate that cove obtained for the app {owner}; one of "
-                f"{spec.name}'s own would take its place",
-                code="route-taken",
-                hint=f"leave `tls` out for {domain}, or choose another domain",
-            )
+    check_certificates(spec, store)
 
 
 def with_neighbours(plan: op.Plan, spec: App, store: Store) -> op.Plan:
@@ -130,7 +112,7 @@ async def prepare(
     fetch: Callable[[], Awaitable[dict[str, Image]]] | None = None,
 ) -> Prepared:
     """Fetches the images, decides what they leave open, and records a release and its plan."""
-    preflight.check_powers(candidate.spec, work)
+    preflight.check_powers(candidate.spec, work.platform)
     await preflight.check_disk(work)
     if fetch is None:  # an earlier release was looked at in its time
         for remark in await work.platform.certificates.check(candidate.spec):
@@ -146,6 +128,7 @@ async def prepare(
     gap = needs_gap(spec, images, observed, digests)
     preflight.check_memory(observed, work, gap=gap)
     preflight.check_host_ports(spec, observed, work)
+    check_certificates(spec, work.platform.store)  # an image may have taken minutes to come
     release, hold = work.platform.store.create_release(
         rollout,
         spec=spec,

@@ -9,7 +9,7 @@ import logging
 
 import msgspec
 
-from cove.errors import CoveError, RolloutFailed
+from cove.errors import CoveError, Refused, RolloutFailed
 from cove.model.events import Outcome
 from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
@@ -118,7 +118,7 @@ async def restore(app: str, rollouts: Rollouts) -> None:
         else:
             rollouts.unsettled.discard(app)
             if rollouts.troubles.pop(app, None):
-                _log.warning("%s is as it should be again", app)
+                _log.warning("%s is as it should be again", app, extra={"app": app})
 
 
 def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
@@ -128,7 +128,8 @@ def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
     found = error if isinstance(error, CoveError) else CoveError(f"{type(error).__name__}: {error}")
     rollouts.troubles[app] = found
     if known is None or known.message != found.message:
-        _log.error("%s could not be restored: %s", app, found.message, exc_info=bug)
+        text = "%s could not be restored: %s"
+        _log.error(text, app, found.message, exc_info=bug, extra={"app": app})
 
 
 async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
@@ -142,7 +143,11 @@ async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
             await containers.stop(op.StopRelease(release=record.live), work)
             await companions.stop(op.StopCompanions(release=record.live), work)
         return
-    await revival.revive(record, work, everything=everything)
+    try:
+        await revival.revive(record, work, everything=everything)
+    except Refused:  # what runs goes on, and keeps its routes
+        await traffic.publish(work, work.release(record.live))
+        raise
     await traffic.publish(work, work.release(record.live))
 
 

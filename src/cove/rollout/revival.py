@@ -16,6 +16,7 @@ from cove.ports import AppRecord, ContainerFacts
 from cove.rollout import containers, networks
 from cove.rollout.images import recall_images
 from cove.rollout.losses import cut_off, kept, shall_run
+from cove.rollout.preflight import check_powers
 from cove.rollout.work import Work
 
 _RESTING = ("created", "exited", "dead")
@@ -25,11 +26,15 @@ async def revive(record: AppRecord, work: Work, *, everything: bool) -> None:
     """The live release runs, companions first, each in its networks.
 
     What ended by itself and may, by its file, rests unless `everything` is asked for: then a
-    rollout may have stopped it. Raises Refused (`image-missing`), PlatformError (`volume-gone`).
+    rollout may have stopped it. What runs is left alone, also where a power has been taken from
+    it since. Raises PlatformError (`volume-gone`) and Refused (`image-missing`; before anything
+    is started or made anew, `power-missing`, `path-nested`).
     """
     release = work.release(record.live)
     await _networks(record, release, work)
     await work.write_project((record.live,), companions_of(release), tidy=True)
+    if await _to_start(release, work, everything=everything):
+        check_powers(release.spec, work.platform)
     await _remove_cut_off(release, work)
     await networks.rejoin(work, release)
     await _start_resting(release, work, everything=everything)
@@ -63,15 +68,32 @@ async def _remove_cut_off(release: Release, work: Work) -> None:
             await work.platform.engine.remove(facts.id)
 
 
+async def _to_start(release: Release, work: Work, *, everything: bool) -> bool:
+    """Whether any container is to be started, or made anew."""
+    there = {facts.service for facts in await work.platform.engine.containers(work.app)}
+    if not there.issuperset(shall_run(release)):
+        return True
+    if await _resting(release, work, everything=everything):
+        return True
+    return bool(cut_off(release, await work.platform.engine.sightings()))
+
+
 async def _start_resting(release: Release, work: Work, *, everything: bool) -> None:
+    for facts in await _resting(release, work, everything=everything):
+        await _start(facts, work)
+
+
+async def _resting(release: Release, work: Work, *, everything: bool) -> list[ContainerFacts]:
     services = shall_run(release)
     found = {facts.service: facts for facts in await work.platform.engine.containers(work.app)}
-    for name in (*release.companions(), *(p.name for p in release.placements)):
-        facts = found.get(name)
-        if facts is None or name not in services or facts.state not in _RESTING:
-            continue
-        if everything or facts.state == "created" or kept(services[name]):
-            await _start(facts, work)
+    order = (*release.companions(), *(p.name for p in release.placements))
+    resting = [found[name] for name in order if name in found and name in services]
+    return [
+        facts
+        for facts in resting
+        if facts.state in _RESTING
+        and (everything or facts.state == "created" or kept(services[facts.service]))
+    ]
 
 
 async def _start(facts: ContainerFacts, work: Work) -> None:

@@ -42,10 +42,12 @@ from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 from cove.rollout import networks, prepare
 from cove.rollout.containers import prune_images
+from cove.rollout.domains import check_certificates
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
+from cove.rollout.preflight import check_powers
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
@@ -127,10 +129,16 @@ class Rollouts:
         return self._planned(app, "stop", by, lambda observed: plan_stop(live, observed))
 
     def start(self, app: str, by: str) -> Rollout:
-        """Starts a stopped app as it was."""
+        """Starts a stopped app as it was, with no more powers than it has now."""
         live = self._live(app)
         digests = companion_digests(live.spec, live.images, self.naming)
-        return self._planned(app, "start", by, lambda observed: plan_start(live, observed, digests))
+
+        def plan(observed: Observed) -> op.Plan:
+            check_powers(live.spec, self.platform)
+            check_certificates(live.spec, self.platform.store)
+            return plan_start(live, observed, digests)
+
+        return self._planned(app, "start", by, plan)
 
     def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
         """Removes an app; its volumes only when asked."""

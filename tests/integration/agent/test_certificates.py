@@ -170,6 +170,32 @@ def test_an_own_certificate_is_served_and_its_key_stays_secret(agent, images: Im
     agent.act("mine", "remove").expect("done")
 
 
+def test_a_domain_has_one_certificate(agent, images: Images, tmp_path):
+    """Who comes later is refused, with or without one; the first goes on being served."""
+    certificate, _ = issued(tmp_path, "mine.example.com")
+    assert deployed(agent, tmp_path, images).code == 0
+    route = {"domain": "mine.example.com", "path": "/later"}
+    (tmp_path / "later").mkdir()
+    issued(tmp_path / "later", "mine.example.com")
+    pair = {"cert": "cert.pem", "key": "key.pem"}
+
+    def later(tls: object) -> str:
+        return app_file("later", images.hello, routes=[route | {"tls": tls}])
+
+    for tls in ("auto", pair):
+        text = later(tls)
+        (tmp_path / "later" / "later.yml").write_text(text)
+        said = agent.cove("deploy", str(tmp_path / "later" / "later.yml"))
+        assert said.code == 1
+        assert "that the app mine brings" in said.err
+    (tmp_path / "later.yml").write_text(later(pair))  # beside the files of the first
+    assert agent.cove("deploy", str(tmp_path / "later.yml")).code == 0
+    web = replace(agent.web, root=certificate)
+    assert web.get("mine.example.com").status == 200
+    for name in ("later", "mine"):
+        agent.act(name, "remove").expect("done")
+
+
 @pytest.mark.parametrize("case", ["expired", "other key", "other name", "missing"])
 def test_an_own_certificate_is_looked_at_first(agent, images: Images, tmp_path, case):
     """What cannot serve is refused and says why; a name that is not covered is remarked."""
@@ -187,7 +213,7 @@ def test_an_own_certificate_is_looked_at_first(agent, images: Images, tmp_path, 
         "expired": (1, "expired on"),
         "other key": (1, "does not belong to the key"),
         "other name": (0, "covers else.example.com"),
-        "missing": (2, "no such file"),
+        "missing": (2, "was not found"),
     }
     code, text = expected[case]
     assert text in said.err

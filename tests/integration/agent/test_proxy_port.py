@@ -14,6 +14,8 @@ import pytest
 from support.agent import Agent, running
 from support.appfiles import app_file, host
 from support.images import Images
+from support.places import free_port
+from support.polling import until
 
 NOBODY = 65534  # Debian's user that owns nothing
 # Says of itself what the proxy would say, as far as the agent asks before it trusts an answer.
@@ -67,3 +69,28 @@ def test_another_user_cannot_speak_for_the_proxy(images: Images) -> None:
             assert version
             assert version["proxy"]["version"] != "impostor"
             assert agent.web.get(host("shop")).status == 200
+
+
+def test_another_user_cannot_answer_challenges(images: Images) -> None:
+    """Not even while the agent is away: the ports are root's. Those of earlier agents move."""
+    if os.geteuid() != 0:
+        pytest.fail("this needs root, which can become another user")
+    with running(Agent()) as agent:
+        path = agent.data_dir / "instance.json"
+        before = json.loads(path.read_text())
+        agent.api("POST", "/v1/shutdown", {})
+        assert agent.exit_code() == 0
+        for name in ("challenge_port", "alpn_port"):
+            program = IMPOSTOR.format(nobody=NOBODY, port=before[name])
+            argv = [sys.executable, "-I", "-c", program]
+            ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+            assert "PermissionError" in ended.stderr
+        high = free_port()
+        path.write_text(json.dumps(before | {"challenge_port": high}))
+        agent.start()
+        after = json.loads(path.read_text())
+        assert after["challenge_port"] != high
+        assert after["alpn_port"] == before["alpn_port"]
+        agent.deploy(app_file("shop", images.hello)).expect("live")
+        asked = host("shop"), "/.well-known/acme-challenge/x"
+        until(lambda: agent.web.plain(*asked).headers.get("server") == "cove", "it answers", 30)

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from cove.agent.happenings import Happenings, _Warnings
 from cove.agent.platform import Parts
 from cove.agent.watch import Patience, Repairs
 from cove.errors import PlatformError
@@ -118,6 +119,31 @@ def test_a_volume_that_is_gone_is_not_made_anew(here):
     trouble = here.rollouts.troubles[APP]
     assert (trouble.specific_code, here.world.volumes) == ("volume-gone", {})
     assert "cove restart" in trouble.hint
+
+
+def test_what_needs_a_power_that_was_taken_is_not_brought_back(here):
+    """One event of the app's own says why, however often it is looked at."""
+    here.store.grant(APP, "host-bind=/srv", "root")
+    run(here.deploy('volumes: ["/srv:/srv"]\n'))
+    here.store.revoke(APP, "host-bind=/srv")
+    handler = _Warnings(Happenings(here.store))
+    logging.getLogger("cove").addHandler(handler)
+    clock = Clock()
+    repairs = Repairs(clock)
+    try:
+        for look in range(40):
+            if look == 3:  # until then it runs, and nothing is wrong with that
+                assert here.world.answers(APP) == {"r1"}
+                assert here.rollouts.troubles == {}
+                here.world.remove(here.world.of(APP)[0])
+            run(repairs.look(parts(here)))
+            clock.now += 10
+    finally:
+        logging.getLogger("cove").removeHandler(handler)
+    assert here.world.of(APP) == []
+    told = [one.text for one in here.store.last_happenings(100, app=APP) if one.kind == "repair"]
+    assert told == ["shop could not be restored: shop has not been given host-bind=/srv"]
+    assert here.rollouts.troubles[APP].hint.endswith("cove allow shop host-bind=/srv")
 
 
 @pytest.mark.parametrize(

@@ -182,9 +182,11 @@ def test_a_certificate_of_ones_own_is_taken_from_the_files_that_were_sent():
     ("written", "words"),
     [
         ("{cert: tls/a.crt}", "tls.key"),
-        ("{cert: tls/a.crt, key: other.key}", '"other.key" was not sent along: is it a file?'),
+        ("{cert: tls/a.crt, key: other.key}", 'the file "other.key" was not found'),
+        ("{cert: /etc/a.crt, key: a.key}", "tls.cert: must be a path below the app file's folder"),
+        ("{cert: a.crt, key: ../a.key}", "tls.key: must stay below the app file's folder"),
         ("{cert: tls/a.crt, key: tls/a.key, chain: x}", "chain"),
-        ("{cert: [a], key: tls/a.key}", "tls.cert: must be the path of a PEM file"),
+        ("{cert: [a], key: tls/a.key}", "tls.cert: must be text, not a list"),
     ],
 )
 def test_half_a_certificate_is_refused(written, words):
@@ -195,11 +197,16 @@ def test_half_a_certificate_is_refused(written, words):
 
 
 def test_the_paths_of_certificates_are_told_to_who_sends_them():
-    """Wherever `tls` may stand, in both forms; what cannot be read draws on nothing."""
+    """Wherever `tls` may stand, in both forms; what cannot be read draws on nothing.
+
+    What lies outside of the app file's folder is not read.
+    """
     text = f"image: a\ntls: {OWN}\nroutes: [{{domain: b.test, tls: {{cert: b, key: c}}}}]\n"
     assert certificate_files(text) == ("tls/a.crt", "tls/a.key", "b", "c")
     compose = f"services: {{web: {{image: a, x-cove: {{domain: a.test, tls: {OWN}}}}}}}\n"
     assert certificate_files(compose) == ("tls/a.crt", "tls/a.key")
+    outside = "tls: {cert: /etc/a.crt, key: ../a.key}\nroutes: [{tls: {cert: ~/b, key: c}}]\n"
+    assert certificate_files(outside) == ("c",)
     assert certificate_files("tls: [") == certificate_files("tls: auto") == ()
 
 

@@ -30,12 +30,12 @@ def test_powers_are_given(cove: Cove, agent: FakeAgent) -> None:
 
 
 def test_taking_a_power_in_use_says_how_long_it_lasts(cove: Cove, agent: FakeAgent) -> None:
-    """The containers keep it; the next deploy will be refused."""
+    """The containers keep it; the next start will be refused."""
     answer = {"powers": [power("privileged", granted=False, used=True)], "changed": ["privileged"]}
     agent.answers["POST", f"{PATH}/revoke"] = (200, answer)
     assert cove("allow", "shop", "--revoke", "privileged") == 0
     assert cove.out == "shop may no longer use privileged\n"
-    assert "keep privileged until the next deploy, which will be refused" in cove.err
+    assert "keep privileged until they end" in cove.err
 
 
 def test_without_powers_they_are_listed(cove: Cove, agent: FakeAgent) -> None:
@@ -73,5 +73,5 @@ def test_status_shows_powers(cove: Cove, agent: FakeAgent) -> None:
     assert lines == [
         "power     pid  (given, not used)",
         "power     host-bind=/srv",
-        "power     privileged  (no longer given; the next deploy will be refused)",
+        "power     privileged  (no longer given; the next start will be refused)",
     ]

@@ -239,6 +239,7 @@ def test_deploy_and_plan_send_the_same(cove: Cove, agent: FakeAgent) -> None:
 
 COMPOSE = (
     "services: {web: {image: shop:1, env_file: web.env, environment: [A]}}\n"
+    "x-cove: {tls: {cert: tls/a.crt, key: tls/a.key}}\n"
     "configs: {c: {file: ./conf/c.txt}}\nsecrets: {s: {environment: B}}\n"
 )
 
@@ -246,17 +247,19 @@ COMPOSE = (
 def test_a_compose_file_is_sent_with_all_it_draws_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Env files of services, files of configs, variables of both."""
+    """Env files of services, files of configs, variables of both; certificates that are there."""
     monkeypatch.setenv("A", "1")
     monkeypatch.setenv("B", "2")
     (folder / "conf").mkdir()
     write(folder / "conf" / "c.txt", "c")
     write(folder / "web.env", "X=$Y\n")
+    (folder / "tls").mkdir()
+    write(folder / "tls" / "a.crt", "a")
     monkeypatch.setenv("Y", "3")
     write(folder / "compose.yml", COMPOSE)
     found = collect("compose.yml", Flags())
     assert found["env_files"] == {"web.env": "X=$Y\n"}
-    assert found["files"] == {"./conf/c.txt": "c"}
+    assert found["files"] == {"./conf/c.txt": "c", "tls/a.crt": "a"}
     assert found["variables"] == {"A": "1", "B": "2", "Y": "3"}
     assert found["folder"] == str(folder)
 
@@ -267,16 +270,26 @@ def test_an_agent_elsewhere_is_not_told_of_a_folder_here(folder: Path) -> None:
     assert collect("shop.yml", Flags(), local=False)["folder"] == ""
 
 
-@pytest.mark.parametrize("name", ["web.env", "conf/c.txt", ".env"])
+@pytest.mark.parametrize("name", ["web.env", "conf/c.txt", ".env", "tls/a.key"])
 def test_a_link_out_of_the_folder_is_not_followed(folder: Path, name: str) -> None:
     """Whoever deploys a stranger's file shall not send their own."""
     (folder / "app" / "conf").mkdir(parents=True)
+    (folder / "app" / "tls").mkdir()
     write(folder / "private", "A=secret\n")
     (folder / "app" / name).symlink_to(folder / "private")
     write(folder / "app" / "compose.yml", COMPOSE)
     with pytest.raises(InvalidFile, match="symbolic link leads out") as caught:
         collect("app/compose.yml", Flags())
     assert caught.value.specific_code == "outside-folder"
+
+
+def test_a_certificate_elsewhere_is_not_read(folder: Path) -> None:
+    """The agent refuses its path; nobody's key is sent for it."""
+    write(folder / "private.key", "secret")
+    (folder / "app").mkdir()
+    text = f"image: shop:1\ntls: {{cert: {folder}/private.key, key: ../private.key}}\n"
+    write(folder / "app" / "shop.yml", text)
+    assert collect("app/shop.yml", Flags())["files"] == {}
 
 
 def test_a_link_within_the_folder_is_followed(folder: Path) -> None:

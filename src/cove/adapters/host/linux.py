@@ -21,9 +21,10 @@ from cove.adapters.host.addresses import (
     introduce,
     run,
 )
-from cove.adapters.host.binds import real_powers_missing
+from cove.adapters.host.binds import nested_binds, real_powers_missing
 from cove.errors import PlatformError
 from cove.model.app import App
+from cove.model.powers import NestedBind
 from cove.ports import Listener
 
 _TABLES: Final = ("tcp", "tcp6")
@@ -115,9 +116,15 @@ class LinuxHost:
                 raise
         await forget(address, self._run)
 
-    def powers_missing(self, app: App, granted: Sequence[str]) -> tuple[str, ...]:
+    def powers_missing(
+        self, app: App, granted: Sequence[str], beside: Sequence[App]
+    ) -> tuple[str, ...]:
         """The powers that an app's paths of the host take, symbolic links followed, and lacks."""
-        return real_powers_missing(app, granted)
+        return real_powers_missing(app, granted, beside)
+
+    def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
+        """Paths of the app that it or another may turn into links, and others' that it may."""
+        return nested_binds(app, others)
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody.

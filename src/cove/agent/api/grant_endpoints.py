@@ -47,7 +47,7 @@ class GrantEndpoints:
 
     @endpoint("POST", f"{_POWERS}/revoke", _CHANGED, body=PowersRequest)
     async def revoke(self, request: web.Request) -> web.StreamResponse:
-        """Take powers away; running containers keep them until the next deploy."""
+        """Take powers away; running containers keep them, and nothing is started with them."""
         body = await read_body(request, PowersRequest)
         app = request.match_info["app"]
         return self._changed(app, powers.revoke(self._parts, app, body.powers, body.by))

@@ -65,8 +65,8 @@ def _taken(out: Output, app: str, answer: dict[str, Any]) -> None:
     kept = [entry["power"] for entry in answer["powers"] if _overdue(entry)]
     if kept:
         out.warn(
-            f"the running containers of {app} keep {', '.join(kept)} until the next deploy, "
-            "which will be refused"
+            f"the running containers of {app} keep {', '.join(kept)} until they end; "
+            "a deploy, a start or a repair with it will be refused"
         )
 
 
@@ -86,7 +86,7 @@ def _list(settings: Settings, out: Output, app: str, answer: dict[str, Any]) -> 
     out.table(("POWER", "GIVEN", "BY", "USED"), [_row(out, entry, now) for entry in entries])
     overdue = " ".join(entry["power"] for entry in entries if _overdue(entry))
     if overdue:
-        out.note(f"the next deploy needs: {settings.command(f'allow {app} {overdue}')}")
+        out.note(f"its next start needs: {settings.command(f'allow {app} {overdue}')}")
 
 
 def _row(out: Output, entry: dict[str, Any], now: float) -> list[tuple[str, str]]:

@@ -118,7 +118,7 @@ def _route(route: dict[str, Any]) -> str:
 
 def _power(power: dict[str, Any]) -> str:
     if not power.get("granted"):
-        return f"{power['power']}  (no longer given; the next deploy will be refused)"
+        return f"{power['power']}  (no longer given; the next start will be refused)"
     return f"{power['power']}" + ("" if power.get("used") else "  (given, not used)")
 
 
