@@ -159,8 +159,13 @@ class Engine(Protocol):
         self, app: str, subnet: str, name: str = "default", *, internal: bool = False
     ) -> None: ...
     async def remove_network(self, app: str, name: str = "default") -> None: ...
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
-        """Puts a container into one more of the app's networks; present is fine."""
+    async def connect(self, container_id: str, app: str, name: str, alias: str, like: str) -> None:
+        """Puts a container into one more of the app's networks; present is fine.
+
+        It answers there to `alias`, if that is not empty. Its place in the network's range is that
+        of `like`, an address in another one. One that is there without the alias leaves for a
+        moment and comes back to the same address, so that its connections outlast that.
+        """
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes cove made for the app."""
@@ -182,7 +187,9 @@ class Composer(Protocol):
         `tidy` deletes files that it does not mount any more.
         """
 
-    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+    async def up(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
         """Creates and starts the named services, leaving running ones as they are."""
 
     async def converge(

@@ -11,6 +11,7 @@ from cove.planning import operations as op
 from cove.planning.steps import companions_of
 from cove.ports import ContainerFacts
 from cove.rollout.readiness import await_ready
+from cove.rollout.siblings import join, meeting_places
 from cove.rollout.work import Work
 
 
@@ -49,7 +50,11 @@ async def start(step: op.StartRelease, work: Work) -> None:
     env = work.environment([release.number], {})
     waves = _waves(release)
     for wave in waves:
-        await work.platform.composer.up(work.app, [p.name for p in wave], env)
+        names = [placement.name for placement in wave]
+        if meeting_places(release):
+            await work.platform.composer.up(work.app, names, env, start=False)
+            await join(work, release, wave, step.named)
+        await work.platform.composer.up(work.app, names, env)
         if wave is not waves[-1]:
             await await_ready(work, release, 0, wave)
 

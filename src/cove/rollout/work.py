@@ -58,16 +58,22 @@ class Work:
         return tuple(facts for facts in every if not facts.release and facts.role == service)
 
     async def write_project(
-        self, numbers: tuple[int, ...], companions: Mapping[str, int], *, tidy: bool = False
+        self,
+        numbers: tuple[int, ...],
+        companions: Mapping[str, int],
+        *,
+        tidy: bool = False,
+        once: tuple[Release, str] | None = None,
     ) -> None:
         """Makes the app's Compose file hold exactly these releases, and its companions.
 
         `companions` names the release that defines each. `tidy` deletes configs and secrets that
-        nothing in the file mounts; a container that is still to be replaced may need them.
+        nothing in the file mounts; a container that is still to be replaced may need them. `once`
+        is a service whose `before` command is to run.
         """
         releases = [self.release(number) for number in numbers]
         defined = {name: self.release(number) for name, number in companions.items()}
-        document = compose_document(self.app, releases, defined, self.naming)
+        document = compose_document(self.app, releases, defined, self.naming, once)
         services = [s for release in releases for s in release.spec.released()]
         services += [release.spec.service(name) for name, release in defined.items()]
         files = project_files(services)

@@ -20,6 +20,7 @@ from cove.adapters.docker.facts import (
     container_change,
     container_facts,
     image_facts,
+    place_in,
     sighting,
 )
 from cove.model.app import DEFAULT_NETWORK
@@ -229,16 +230,21 @@ class DockerEngine:
         """The network goes, unless something still hangs on it."""
         await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app, name)}"))
 
-    async def connect(self, container_id: str, app: str, name: str, alias: str) -> None:
-        """One more network for a container, in which it answers to the alias."""
-        body = {"Container": container_id, "EndpointConfig": {"Aliases": [alias]}}
-        path = f"/networks/{self._naming.network(app, name)}/connect"
-        try:
-            await self._client.post(path, body)
-        except EngineError as error:
-            # Which status "it is there already" has differs between versions of the Engine.
-            if "already exists in network" not in str(error):
-                raise error.translated() from error
+    async def connect(self, container_id: str, app: str, name: str, alias: str, like: str) -> None:
+        """One more network for a container, in which it answers to the alias, if there is one."""
+        network = self._naming.network(app, name)
+        described = await _translated(self._client.get(f"/containers/{container_id}/json"))
+        joined = described["NetworkSettings"]["Networks"].get(network)
+        if joined is not None and (not alias or alias in (joined.get("Aliases") or ())):
+            return
+        about = await _translated(self._client.get(f"/networks/{network}"))
+        address = place_in(about["IPAM"]["Config"][0]["Subnet"], like)
+        if joined is not None:  # the Engine has no other way to add an alias
+            gone = {"Container": container_id}
+            await _translated(self._client.post(f"/networks/{network}/disconnect", gone))
+        endpoint = {"IPAMConfig": {"IPv4Address": address}, "Aliases": [alias] if alias else []}
+        body = {"Container": container_id, "EndpointConfig": endpoint}
+        await _translated(self._client.post(f"/networks/{network}/connect", body))
 
     async def volumes(self, app: str) -> tuple[str, ...]:
         """The full names of the volumes made for the app."""
