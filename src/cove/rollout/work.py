@@ -5,7 +5,8 @@ Imported inside `cove.rollout` and by the agent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -94,6 +95,16 @@ class Work:
         made = {self.naming.volume(self.app, name) for name in names}
         for name in sorted(made.intersection(await self.platform.engine.volumes(self.app))):
             await self.platform.engine.remove_volume(name)
+
+
+async def together(acts: Iterable[Awaitable[None]]) -> None:
+    """Does all of it at once; raises the first failure when the last has ended.
+
+    Whoever takes back what failed must not meet what is still under way.
+    """
+    for result in await asyncio.gather(*acts, return_exceptions=True):
+        if result is not None:
+            raise result
 
 
 async def observe(
