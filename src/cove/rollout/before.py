@@ -55,7 +55,7 @@ async def _failed(step: op.RunBefore, work: Work, facts: ContainerFacts | None) 
     how, log = "is gone: somebody removed its container", tuple[str, ...]()
     if facts is not None and facts.state in _OVER:
         error = await ended(work, facts.service, facts)
-        if error.code == "oom":
+        if error.specific_code == "oom":
             return error
         how, log = f"ended with code {facts.exit_code}", error.log
     elif facts is not None:

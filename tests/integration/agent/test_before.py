@@ -42,7 +42,7 @@ def test_a_command_before_each_deploy(agent, images):
 
     Neither a rollback nor a restart runs it.
     """
-    name = "before-each"
+    name = "migrated-each"
     data = {"volumes": ["kept:/data"], "user": "root", "replicas": 2}
     agent.deploy(text(name, images.hello, NOTE, env={"NOTE": "one"}, **data)).expect("live")
     assert services(agent, name) == [f"{name}-r1-1", f"{name}-r1-2"]
@@ -55,7 +55,7 @@ def test_a_command_before_each_deploy(agent, images):
         agent.act(name, verb).expect("live")
     assert notes(agent, name) == ["one", "two"]
     project = (agent.data_dir / "apps" / name / "compose.yaml").read_text()
-    assert "-before" not in project
+    assert "before" not in project
 
 
 def test_a_plan_names_it(agent, images, tmp_path):
@@ -64,10 +64,9 @@ def test_a_plan_names_it(agent, images, tmp_path):
     file.write_text(text("before-plan", images.hello, FAILS))
     said = agent.cove("plan", str(file))
     assert said.code == 0
-    line = "run the before command of before-plan"
-    assert f"{line} because release 1 must not start before it has ended" in " ".join(
-        said.out.split()
-    ).replace(" — because", " because")
+    (line,) = [one for one in said.out.splitlines() if "run the before command" in one]
+    assert line.endswith("release 1 must not start before it has ended")
+    assert not agent.owned.containers("before-plan")
 
 
 def test_a_failing_command_refuses_the_release(agent, images):
