@@ -54,6 +54,33 @@ async def test_a_network_in_use(machine):
     assert "default" in await machine.engine.networks("shop")
 
 
+async def test_a_name(machine):
+    """A container joins a network nameless and gets a name later; what is so already may be asked.
+
+    It keeps the name when it is asked to join without one.
+    """
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
+    release = machine.release()
+    (facts,) = await machine.up(release)
+    assert machine.aliases(facts, "_default") is None
+    like = release.placements[0].address
+    for alias, known in (("", []), ("", []), ("web", ["web"]), ("web", ["web"]), ("", ["web"])):
+        await machine.engine.connect(facts.id, "shop", "_default", alias, like)
+        assert machine.aliases(facts, "_default") == known
+
+
+async def test_a_name_before_the_start(machine):
+    """What is only made can be named, and is started then."""
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
+    release = machine.release()
+    (facts,) = await machine.up(release, start=False)
+    assert facts.state == "created"
+    await machine.engine.connect(facts.id, "shop", "_default", "web", release.placements[0].address)
+    (started,) = await machine.up(release)
+    assert (started.id, started.state) == (facts.id, "running")
+    assert machine.aliases(started, "_default") == ["web"]
+
+
 async def test_a_container(machine):
     """What is brought up is listed with all that cove knows it by."""
     (facts,) = await machine.up(machine.release(7))

@@ -43,7 +43,7 @@ def test_a_command_before_each_deploy(agent, images):
     Neither a rollback nor a restart runs it.
     """
     name = "migrated-each"
-    data = {"volumes": ["kept:/data"], "user": "root", "replicas": 2}
+    data: dict[str, Any] = {"volumes": ["kept:/data"], "user": "root", "replicas": 2}
     agent.deploy(text(name, images.hello, NOTE, env={"NOTE": "one"}, **data)).expect("live")
     assert services(agent, name) == [f"{name}-r1-1", f"{name}-r1-2"]
     ended = agent.deploy(text(name, images.second, NOTE, env={"NOTE": "two"}, **data))

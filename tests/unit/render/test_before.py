@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cove.model.app import App, EnvValue, PublishedPort, RolloutPolicy, Service
 from cove.model.release import Release
 from cove.render.compose import compose_document, secret_environment
@@ -14,7 +16,7 @@ NAMING = Naming("cove")
 POLICY = RolloutPolicy(before=("migrate", "--to=$HEAD"))
 
 
-def rendered(spec: App, number: int = 1) -> tuple[dict[str, object], dict[str, object], Release]:
+def rendered(spec: App, number: int = 1) -> tuple[dict[str, Any], dict[str, Any], Release]:
     """The service that runs `web`'s command, and that of `web` itself."""
     made = release(number, spec)
     services = compose_document("shop", [made], {}, NAMING, (made, "web"))["services"]
