@@ -174,7 +174,8 @@ def site(folder: Path) -> Iterator[Site]:
     made.world.image("acme/api:1", 40)
     for number, called in ((1, APP), (2, "api")):
         made.world.image(f"acme/front:{number}", 40 + number, calls=called)
-    made.world.commands[("migrate",)] = Behaviour(exits_after=0.3, exit_code=0, listens_on=-1)
+    once = Behaviour(exits_after=0.3, exit_code=0, listens_on=-1, once=True)
+    made.world.commands[("migrate",)] = once
     made.world.precious.add("db")
     try:
         yield made

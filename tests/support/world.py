@@ -42,6 +42,7 @@ class Behaviour:
     listens_on: int = 0  # 0: the port it is asked on; negative: none
     loopback: bool = False
     log: tuple[str, ...] = ("hello", "goodbye")
+    once: bool = False  # one that must never run twice
     calls: str = ""  # the sibling it must reach, by name, before it does anything
 
 
@@ -76,7 +77,7 @@ class World:
         self.registry: dict[str, ImageFacts] = {}
         self.behaviours: dict[str, Behaviour] = {}  # by image id
         self.commands: dict[tuple[str, ...], Behaviour] = {}  # instead of the image's
-        self.ran: list[str] = []  # the containers of such commands, as they started
+        self.ran: list[str] = []  # the containers that must not run twice, as they started
         self.boxes: dict[str, Box] = {}
         self.networks: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}  # full name -> labels
@@ -248,7 +249,7 @@ class World:
             return
         box.state, box.pid, box.started_at = "running", 1000 + next(self._ids), self.now()
         box.reached = False
-        if box.behaviour in self.commands.values():
+        if box.behaviour.once:
             if box.service in self.ran:
                 self._incident(f"{box.service} ran twice")
             self.ran.append(box.service)
@@ -277,7 +278,7 @@ class World:
             box.extra.clear()
             if box.state == "running":
                 box.state = "exited"
-                if box.behaviour not in self.commands.values():  # Docker does not repeat them
+                if not box.behaviour.once:  # Docker does not repeat it
                     self.start(box)
 
     def of(self, app: str) -> list[Box]:

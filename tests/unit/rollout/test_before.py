@@ -16,7 +16,7 @@ REPLICATED = BEFORE + "replicas: 2\n"
 
 def command(here: Site, **given: Any) -> None:
     """What the command does from now on."""
-    settings = {"exits_after": 0.3, "exit_code": 0, "listens_on": -1, **given}
+    settings = {"exits_after": 0.3, "exit_code": 0, "listens_on": -1, "once": True, **given}
     here.world.commands[("migrate",)] = Behaviour(**settings)
 
 
