@@ -229,6 +229,12 @@ NOTES: Final[dict[str, Note]] = {
         "Remove an app or an unused Docker network, or start the agent with a larger `--pool`.",
     ),
     "timeout": Note("The agent did not answer in time.", "`cove doctor`."),
+    "before-failed": Note(
+        "The command under `rollout.before` ended with an error, or not in time. The release was "
+        "not started.",
+        "Its last log lines say why; what it has done stays done. `rollout.before_timeout` says "
+        "how long it may take.",
+    ),
     "task-failed": Note(
         "A service that others wait for to end (`service_completed_successfully`) ended with an "
         "error, or not in time.",

@@ -164,8 +164,15 @@ class Engine(Protocol):
         self, app: str, subnet: str, name: str = "default", *, internal: bool = False
     ) -> None: ...
     async def remove_network(self, app: str, name: str = "default") -> None: ...
-    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
-        """Puts a container into one more of the app's networks; present is fine."""
+    async def connect(
+        self, container_id: str, app: str, name: str, *aliases: str, like: str = ""
+    ) -> None:
+        """Puts a container into one more of the app's networks; present is fine.
+
+        It answers there to the aliases. Its place in the network's range is that of `like`, an
+        address in another one; without, Docker chooses. One that is there without an alias leaves
+        for a moment and comes back, with `like` to the same address: its connections outlast that.
+        """
 
     async def disconnect(self, container_id: str, app: str, name: str) -> None:
         """Takes a container out of one of the app's networks; absent is fine."""
@@ -190,7 +197,9 @@ class Composer(Protocol):
         `tidy` deletes files that it does not mount any more.
         """
 
-    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+    async def up(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
         """Creates and starts the named services, leaving running ones as they are."""
 
     async def converge(

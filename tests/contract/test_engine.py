@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 import pytest
 from msgspec.structs import replace
 
 from cove.errors import CoveError, PlatformError
 from cove.model.app import EnvValue, Mount
 
-from support.machines import EXITS, Machine
+from support.machines import EXITS
 
 DATA = (Mount(kind="volume", source="data", target="/data"),)
 
@@ -56,16 +54,10 @@ async def test_a_network_in_use(machine):
     assert "default" in await machine.engine.networks("shop")
 
 
-def beside(machine: Machine) -> str:
-    """The range next to the machine's own."""
-    pair = ip_network(machine.subnet).supernet().subnets()
-    return next(str(network) for network in pair if str(network) != machine.subnet)
-
-
 async def test_a_second_network(machine):
     """A running container comes into one more network and out of it, however often it is asked."""
     (facts,) = await machine.up(machine.release())
-    await machine.engine.ensure_network("shop", beside(machine), "_default", internal=True)
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
     (before,) = await machine.engine.sightings()
     assert before.networks == ("default",)
     for _ in range(2):
@@ -85,7 +77,7 @@ async def test_a_resting_container_changes_its_networks(machine):
     """What is stopped is put into a network and taken out of it too, and starts afterwards."""
     (facts,) = await machine.up(machine.release())
     await machine.engine.stop(facts.id, 1)
-    await machine.engine.ensure_network("shop", beside(machine), "_default", internal=True)
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
     await machine.engine.connect(facts.id, "shop", "_default")
     await machine.engine.start(facts.id)
     (seen,) = await machine.engine.sightings()
@@ -96,6 +88,41 @@ async def test_a_resting_container_changes_its_networks(machine):
     await machine.engine.start(facts.id)
     (seen,) = await machine.engine.sightings()
     assert seen.networks == ("default",)
+
+
+async def test_a_name(machine):
+    """A container joins a network nameless and gets a name later; what is so already may be asked.
+
+    It keeps the name when it is asked to join without one.
+    """
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
+    release = machine.release()
+    (facts,) = await machine.up(release)
+    assert machine.aliases(facts, "_default") is None
+    like = release.placements[0].address
+    for aliases, known in (
+        ([], []),
+        ([], []),
+        (["web"], ["web"]),
+        (["web"], ["web"]),
+        ([], ["web"]),
+    ):
+        await machine.engine.connect(facts.id, "shop", "_default", *aliases, like=like)
+        assert machine.aliases(facts, "_default") == known
+
+
+async def test_a_name_before_the_start(machine):
+    """What is only made can be named, and is started then."""
+    await machine.engine.ensure_network("shop", machine.second, "_default", internal=True)
+    release = machine.release()
+    (facts,) = await machine.up(release, start=False)
+    assert facts.state == "created"
+    await machine.engine.connect(
+        facts.id, "shop", "_default", "web", like=release.placements[0].address
+    )
+    (started,) = await machine.up(release)
+    assert (started.id, started.state) == (facts.id, "running")
+    assert machine.aliases(started, "_default") == ["web"]
 
 
 async def test_a_container(machine):

@@ -177,12 +177,21 @@ class FakeEngine:
         self.world.networks.pop(full, None)
         self.world.moment("remove_network", "after")
 
-    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
-        await self.world.effect("connect")
+    async def connect(
+        self, container_id: str, app: str, name: str, *aliases: str, like: str = ""
+    ) -> None:
         full = self.naming.network(app, name)
+        networks = self.world.boxes[container_id].networks
+        if full in networks and set(networks[full].split(",")).issuperset(aliases):
+            return
+        if full in networks:
+            await self.world.effect("disconnect")
+            del networks[full]
+            self.world.moment("disconnect", "after")
+        await self.world.effect("connect")
         if full not in self.world.networks:
             raise PlatformError(f"network {full} not found", code="docker")
-        self.world.boxes[container_id].networks.setdefault(full, ",".join(aliases))
+        networks[full] = ",".join(aliases)
         self.world.moment("connect", "after")
 
     async def disconnect(self, container_id: str, app: str, name: str) -> None:
@@ -252,14 +261,18 @@ class FakeComposer:
         self.world.mounted[app] = {**kept, **{n: f.content.value for n, f in files.items()}}
         self.world.moment("write", "after")
 
-    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+    async def up(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
         document = self.world.files.get(app)
         if document is None:
             raise PlatformError("there is no project file", code="compose")
         for name in names:
             await self.world.effect(f"up {name}")
             self._volumes(document, document["services"][name])
-            self.world.start(self._box(app, name, document["services"][name], env))
+            box = self._box(app, name, document["services"][name], env)
+            if start:
+                self.world.start(box)
             self.world.moment(f"up {name}", "after")
 
     async def converge(
@@ -311,7 +324,7 @@ class FakeComposer:
             address=address,
             labels=labels,
             environment=filled(service["environment"], env),
-            behaviour=self.world.behaviours[image.id],
+            behaviour=self.world.behaviour(image.id, service.get("command", ())),
             networks={networks[key]["name"]: "" for key in service["networks"]},
             made_of=made_of(service, env),
         )

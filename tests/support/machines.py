@@ -33,6 +33,7 @@ class Machine:
     composer: Composer
     image: str  # a reference of the example app
     subnet: str
+    second: str  # another range, as large
 
     def release(
         self, number: int = 1, app: str = APP, name: str = "web", **service: Any
@@ -52,18 +53,22 @@ class Machine:
             app=app, number=number, spec=spec, images={name: image}, placements=placements
         )
 
-    async def up(self, *releases: Release) -> tuple[ContainerFacts, ...]:
+    async def up(self, *releases: Release, start: bool = True) -> tuple[ContainerFacts, ...]:
         """Writes the project of these releases and starts the last one; all its containers."""
         last = releases[-1]
         await self.engine.ensure_network(last.app, self.subnet)
         document = compose_document(last.app, releases, {}, self.naming)
         await self.composer.write(last.app, document, {}, tidy=True)
         names = [placement.name for placement in last.placements]
-        await self.composer.up(last.app, names, secret_environment(releases))
+        await self.composer.up(last.app, names, secret_environment(releases), start=start)
         return await self.engine.containers(last.app)
 
     def environment(self, facts: ContainerFacts) -> dict[str, str]:
         """What a container's process sees."""
+        raise NotImplementedError
+
+    def aliases(self, facts: ContainerFacts, network: str) -> list[str] | None:
+        """What a container answers to in one of its app's networks; None where it is not in it."""
         raise NotImplementedError
 
     async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
@@ -81,10 +86,15 @@ class FakeMachine(Machine):
         self.composer = FakeComposer(self.world, self.naming)
         self.image = "acme/shop:1"
         self.world.image(self.image, 1, log=("one", "two", "three"))
-        self.subnet = "10.201.0.0/26"
+        self.subnet, self.second = "10.201.0.0/26", "10.201.0.64/26"
 
     def environment(self, facts: ContainerFacts) -> dict[str, str]:
         return self.world.boxes[facts.id].environment
+
+    def aliases(self, facts: ContainerFacts, network: str) -> list[str] | None:
+        networks = self.world.boxes[facts.id].networks
+        full = self.naming.network(facts.app, network)
+        return [alias for alias in (networks[full],) if alias] if full in networks else None
 
     async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
         if facts.service.startswith(EXITS):
@@ -105,11 +115,20 @@ class RealMachine(Machine):
         runner = ComposeRunner(find_compose(), folder / "locks", socket_path())
         self.composer = ComposeComposer(runner, folder / "apps", self.naming)
         self.image = Images().hello
-        self.subnet = str(next(IPv4Network(pool).subnets(new_prefix=26)))
+        ranges = IPv4Network(pool).subnets(new_prefix=26)
+        self.subnet, self.second = str(next(ranges)), str(next(ranges))
 
     def environment(self, facts: ContainerFacts) -> dict[str, str]:
         entries = get(f"/containers/{facts.id}/json")["Config"]["Env"]
         return dict(entry.split("=", 1) for entry in entries)
+
+    def aliases(self, facts: ContainerFacts, network: str) -> list[str] | None:
+        found = get(f"/containers/{facts.id}/json")["NetworkSettings"]["Networks"]
+        joined = found.get(self.naming.network(facts.app, network))
+        if joined is None:
+            return None
+        # Docker adds the container's short id.
+        return [alias for alias in joined["Aliases"] or () if not facts.id.startswith(alias)]
 
     async def wait(self, facts: ContainerFacts, state: str) -> ContainerFacts:
         until(lambda: get(f"/containers/{facts.id}/json")["State"]["Status"] == state, state)

@@ -57,6 +57,22 @@ services:
 """
 
 
+def street(front: int, *, api: bool = False) -> str:
+    """Services with domains: `front:1` calls the app by name as it starts, `front:2` a third."""
+    called = "api" if front > 1 else APP
+    added = '  api: {image: "acme/api:1", x-cove: {domain: api.test}}\n' if api else ""
+    return f"""
+services:
+  front:
+    image: "acme/front:{front}"
+    depends_on: {{{called}: {{condition: service_healthy}}}}
+    x-cove: {{domain: front.test, rollout: {{settle: 0s, drain: 5s, timeout: 5s}}}}
+{added}"""
+
+
+BEFORE = "rollout: {settle: 0s, drain: 5s, timeout: 5s, before: migrate}\n"
+
+
 def _deploy(text: str, image: int, *, routed: bool = True) -> Begin:
     return lambda s: s.rollouts.deploy(request(text, f"acme/shop:{image}", routed=routed))
 
@@ -127,6 +143,26 @@ SCENARIOS = (
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(
         "remove a family", _remove(volumes=True), (_deploy(family(), 1),), family(), removes=True
+    ),
+    Scenario("first deploy of siblings", _deploy(street(1), 1), text=street(1)),
+    Scenario("siblings", _deploy(street(1), 2), (_deploy(street(1), 1),), street(1)),
+    Scenario(
+        "siblings get another", _deploy(street(2, api=True), 2), (_deploy(street(1), 1),), street(1)
+    ),
+    Scenario(
+        "siblings stop first",
+        _deploy(DATA + street(1), 2),
+        (_deploy(DATA + street(1), 1),),
+        DATA + street(1),
+    ),
+    Scenario("one becomes two", _deploy(street(1), 2), (_deploy("", 1),), street(1)),
+    Scenario("a command before the first release", _deploy(BEFORE + DATA, 1), text=BEFORE + DATA),
+    Scenario("a command before", _deploy(BEFORE, 2), (_deploy(BEFORE, 1),), BEFORE),
+    Scenario(
+        "a command before, alone with the data",
+        _deploy(BEFORE + DATA, 2),
+        (_deploy(BEFORE + DATA, 1),),
+        BEFORE + DATA,
     ),
     Scenario("remove", _remove(volumes=False), (_deploy("", 1),), removes=True),
     Scenario("remove with volumes", _remove(volumes=True), (_deploy(DATA, 1),), DATA, removes=True),

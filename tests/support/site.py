@@ -24,7 +24,7 @@ from cove.rollout.work import Work
 
 from support import fakes
 from support.store import Backwards
-from support.world import Act, Killed, World
+from support.world import Act, Behaviour, Killed, World
 
 NAMING = Naming("cove")
 APP = "shop"
@@ -177,6 +177,11 @@ def site(folder: Path) -> Iterator[Site]:
         made.world.image(f"acme/db:{number}", 10 + number, healthy_after=1.0)
         made.world.image(f"acme/worker:{number}", 20 + number, listens_on=-1)
     made.world.image("acme/migrate:1", 30, exits_after=0.3, exit_code=0, listens_on=-1)
+    made.world.image("acme/api:1", 40)
+    for number, called in ((1, APP), (2, "api")):
+        made.world.image(f"acme/front:{number}", 40 + number, calls=called)
+    once = Behaviour(exits_after=0.3, exit_code=0, listens_on=-1, once=True)
+    made.world.commands[("migrate",)] = once
     made.world.precious.add("db")
     try:
         yield made

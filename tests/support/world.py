@@ -42,6 +42,8 @@ class Behaviour:
     listens_on: int = 0  # 0: the port it is asked on; negative: none
     loopback: bool = False
     log: tuple[str, ...] = ("hello", "goodbye")
+    once: bool = False  # one that must never run twice
+    calls: str = ""  # the sibling it must reach, by name, before it does anything
 
 
 @dataclass
@@ -64,6 +66,7 @@ class Box:
     extra: set[str] = field(default_factory=set)
     networks: dict[str, str] = field(default_factory=dict)  # full name -> alias in it
     made_of: str = ""
+    reached: bool = False  # the sibling it calls, since it started
 
 
 class World:
@@ -73,6 +76,8 @@ class World:
         self.images: dict[str, ImageFacts] = {}  # by reference and by id
         self.registry: dict[str, ImageFacts] = {}
         self.behaviours: dict[str, Behaviour] = {}  # by image id
+        self.commands: dict[tuple[str, ...], Behaviour] = {}  # instead of the image's
+        self.ran: list[str] = []  # the containers that must not run twice, as they started
         self.boxes: dict[str, Box] = {}
         self.networks: dict[str, str] = {}
         self.volumes: dict[str, dict[str, str]] = {}  # full name -> labels
@@ -115,8 +120,34 @@ class World:
         what = box.behaviour
         if box.state != "running" or what.loopback or what.listens_on < 0:
             return False
+        if what.calls and not self._reaches(box):
+            return False
         late = self.now() - box.started_at < what.ready_after
         return not late and what.listens_on in (0, port)
+
+    def _reaches(self, box: Box) -> bool:
+        """Whether it has found, since it started, somebody at work under its sibling's name."""
+        box.reached = box.reached or any(
+            other.state == "running"
+            and self.now() - other.started_at >= other.behaviour.ready_after
+            for other in self.of(box.app)
+            for network, alias in other.networks.items()
+            if network in box.networks and alias == box.behaviour.calls
+        )
+        return box.reached
+
+    def _look_for_names(self, app: str) -> None:
+        """Notes a name that two releases answer to while one of them cannot."""
+        named: dict[tuple[str, str], list[Box]] = {}
+        for box in self.of(app):
+            for network, alias in box.networks.items():
+                if alias and box.release and box.state == "running":
+                    named.setdefault((network, alias), []).append(box)
+        for (_, alias), boxes in named.items():
+            several = len({box.release for box in boxes}) > 1
+            for box in boxes if several else ():
+                if not self.listens(box, box.behaviour.listens_on or 8000):
+                    self._incident(f"{alias} leads to {box.name} too, which is not ready")
 
     def answers(self, app: str) -> frozenset[str]:
         """What requests to an app get now: `r3`, `held`, `dead`, or `none` without routes."""
@@ -157,6 +188,7 @@ class World:
                 for endpoint in map(_endpoint, urls):
                     if self.box_at(*endpoint) is not None:
                         self._last[endpoint] = self.now()
+            self._look_for_names(app)
             if "dead" in self.answers(app):
                 self._incident(f"the routes of {app} lead to nobody")
 
@@ -201,6 +233,10 @@ class World:
             box.state, box.pid = "exited", 0
             box.extra.clear()
 
+    def behaviour(self, image: str, command: Iterable[str]) -> Behaviour:
+        """What containers of an image do when they run that command; empty: the image's own."""
+        return self.commands.get(tuple(command), self.behaviours[image])
+
     def create(self, **given: Any) -> Box:
         """A new container, not started."""
         box = Box(id=f"c{next(self._ids)}", **given)
@@ -213,6 +249,11 @@ class World:
         if box.state == "running":
             return
         box.state, box.pid, box.started_at = "running", 1000 + next(self._ids), self.now()
+        box.reached = False
+        if box.behaviour.once:
+            if box.service in self.ran:
+                self._incident(f"{box.service} ran twice")
+            self.ran.append(box.service)
 
     def stop(self, box: Box) -> None:
         """Ends its process."""
@@ -238,7 +279,8 @@ class World:
             box.extra.clear()
             if box.state == "running":
                 box.state = "exited"
-                self.start(box)
+                if not box.behaviour.once:  # Docker does not repeat it
+                    self.start(box)
 
     def of(self, app: str) -> list[Box]:
         """The containers of an app."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from cove.appfile.options import command
 from cove.appfile.problems import quote
 from cove.appfile.scalars import boolean, duration, integer, list_of, matching, one_of, port, word
 from cove.appfile.value import Value, each, fields
@@ -105,8 +106,14 @@ _HEALTH: Final = {
 
 def rollout(value: Value) -> RolloutPolicy:
     """How the service is replaced."""
-    read = fields(value, _ROLLOUT, refused={"before": "is not supported yet"})
-    return RolloutPolicy(**read)
+    return RolloutPolicy(**fields(value, _ROLLOUT))
+
+
+def _before(value: Value) -> tuple[str, ...]:
+    found = tuple(command(value))
+    if not found or not found[0]:
+        raise value.invalid("must name a command")
+    return found
 
 
 _ROLLOUT: Final[dict[str, Any]] = {
@@ -114,6 +121,8 @@ _ROLLOUT: Final[dict[str, Any]] = {
     "timeout": duration(longest=3600),
     "drain": duration(zero=True),
     "settle": duration(zero=True, longest=3600),
+    "before": _before,
+    "before_timeout": duration(longest=3600),
 }
 
 profile = matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", "a profile's name")

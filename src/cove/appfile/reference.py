@@ -258,6 +258,17 @@ ROLLOUT: Final[dict[str, Entry]] = {
         "listen and die. Default: 5s.",
         "rollout: {settle: 0s}",
     ),
+    "before": Entry(
+        "A command, such as a migration, that a one-off container of the new release runs to its "
+        "end before the release starts: see [upgrades](../guides/upgrade-and-rollback.md"
+        "#a-command-before-the-release). Its failure refuses the release. Once per deploy, "
+        "whatever `replicas` says; not on a rollback or restart. Default: none.",
+        "rollout: {before: [python, manage.py, migrate]}",
+    ),
+    "before_timeout": Entry(
+        "How long `before` may take. Default: 15m.",
+        "rollout: {before: [python, manage.py, migrate], before_timeout: 30m}",
+    ),
 }
 
 ROUTES: Final[dict[str, Entry]] = {

@@ -107,6 +107,8 @@ ROLLOUT: Final[dict[str, Shape]] = {
     "timeout": AMOUNT,
     "drain": AMOUNT,
     "settle": AMOUNT,
+    "before": one_or_more(TEXT),
+    "before_timeout": AMOUNT,
 }
 ROUTE: Final[dict[str, Shape]] = {
     "domain": TEXT,

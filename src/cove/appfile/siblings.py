@@ -24,7 +24,7 @@ from cove.model.app import App, Attachment, File, Mount, Network, Service, Volum
 # Of the 64 addresses of an app's network cove gives 30 to containers (`adapters.sqlite.addresses`).
 _ADDRESSES: Final = 30
 _MAX_CONTENTS: Final = 8 * 1024 * 1024  # characters
-_RELEASED: Final = re.compile(r".*-r[0-9]+(?:-[0-9]+)?")
+_RELEASED: Final = re.compile(r".*-r[0-9]+(?:-[0-9]+|-before)?")
 _REPLICA: Final = re.compile(r"(.+)-[0-9]+")
 
 
@@ -66,6 +66,7 @@ def app(name: str, parts: Sequence[Part], beside: Services, defined: Definitions
     report_nested([mount for part in parts for mount in part.read.get("volumes", ())])
     _report_names(parts, services)
     _report_completions(found, parts)
+    _report_befores(found, parts)
     _report_network_modes(found, parts)
     _report_addresses(found, parts)
     _report_size(found, parts)
@@ -162,6 +163,19 @@ def _report_completions(found: App, parts: Sequence[Part]) -> None:
             if dependency.condition == "completed" and dependency.service in released:
                 text = f"{quote(dependency.service)} has a domain, so it never completes"
                 _report(value, text)
+
+
+def _report_befores(found: App, parts: Sequence[Part]) -> None:
+    """What has no releases of its own has no moment before one either."""
+    released = {service.name for service in found.released()}
+    for part in parts:
+        policy = part.read.get("rollout")
+        if policy is not None and policy.before and part.name not in released:
+            text = (
+                "before is for services with a domain; to run something before this one, let it "
+                "depend on a service: service_completed_successfully"
+            )
+            _report(part.entries["rollout"], text)
 
 
 def _report_network_modes(found: App, parts: Sequence[Part]) -> None:

@@ -115,13 +115,17 @@ class RolloutPolicy(Struct, frozen=True, kw_only=True):
     """How a service is replaced. `order` None: stop-first where two copies would share data.
 
     `timeout` bounds the wait for readiness. `drain` is the longest a request in flight is
-    waited for. `settle` is the least age of a new container before it gets traffic.
+    waited for. `settle` is the least age of a new container before it gets traffic. `before` is a
+    command that a one-off copy of the service runs to its end, within `before_timeout`, before the
+    release starts; empty: none.
     """
 
     order: Order | None = None
     timeout: float = 60.0
     drain: float = 10.0
     settle: float = 5.0
+    before: tuple[str, ...] = ()
+    before_timeout: float = 900.0
 
 
 class Service(Struct, frozen=True, kw_only=True):
@@ -256,6 +260,21 @@ class App(Struct, frozen=True, kw_only=True):
         names = [n for n in dict.fromkeys((DEFAULT_NETWORK, *used)) if n not in external]
         found = {name: internal.get(name, False) for name in names}
         return found | {sibling_network(name): True for name in sorted(shared)}
+
+    def prepared(self) -> tuple[Service, ...]:
+        """The released services with a `before` command, each after those it depends on."""
+        released = {service.name for service in self.released()}
+        ordered = in_order(self.services)
+        return tuple(s for s in ordered if s.name in released and s.rollout.before)
+
+    def introduced(self) -> tuple[Service, ...]:
+        """The released services that siblings find by name."""
+        own = self.own_networks()
+        return tuple(
+            service
+            for service in self.released()
+            if any(sibling_network(a.network) in own for a in self.attachments(service))
+        )
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """The sensitive values by service: variables by name, files by `file:` and their place."""

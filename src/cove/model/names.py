@@ -63,6 +63,11 @@ def example_of(domain: str) -> str:
     return f"any.{domain.removeprefix('*.')}" if is_wildcard(domain) else domain
 
 
+def before_service(service: str, release: int) -> str:
+    """The Compose service that runs a service's `before` command for one release."""
+    return f"{container_service(service, release, 1, 1)}-before"
+
+
 def container_service(service: str, release: int, replica: int, replicas: int) -> str:
     """The Compose service that carries one replica of a routed service in one release."""
     base = f"{service}-r{release}"

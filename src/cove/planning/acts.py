@@ -63,7 +63,11 @@ def plan_start(
                 companions=companions_of(release),
                 cause="its containers are gone",
             ),
-            op.StartRelease(release=number, cause="a start was asked for"),
+            op.StartRelease(
+                release=number,
+                named=tuple(service.name for service in release.spec.introduced()),
+                cause="a start was asked for",
+            ),
         ]
     if release.placements:
         steps.append(ready(release, settle=True))

@@ -75,11 +75,29 @@ class RunTask(Operation, frozen=True, kw_only=True):
     new_volumes: tuple[str, ...] = ()
 
 
+class RunBefore(Operation, frozen=True, kw_only=True):
+    """A service's `before` command has run to its end in a one-off container, without an error.
+
+    `releases` and `companions` are what the Compose file holds beside it; `limit` is in seconds.
+    """
+
+    service: str
+    release: int
+    releases: tuple[int, ...]
+    companions: dict[str, int] = field(default_factory=dict)
+    limit: float = 900.0
+    new_volumes: tuple[str, ...] = ()
+
+
 class StartRelease(Operation, frozen=True, kw_only=True):
-    """The containers of a release run; nobody sends them requests yet."""
+    """The containers of a release run; the proxy sends them no requests yet.
+
+    `named` are the services whose name nobody else answers to: siblings find them at once.
+    """
 
     release: int
     new_volumes: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 class AwaitReady(Operation, frozen=True, kw_only=True):
@@ -210,6 +228,7 @@ AnyOperation = (
     | WriteProject
     | ConvergeService
     | RunTask
+    | RunBefore
     | StartRelease
     | AwaitReady
     | SwitchRoutes

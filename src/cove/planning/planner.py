@@ -25,15 +25,20 @@ KEEP_RELEASES = 5
 
 
 def plan_rollout(
-    new: Release, observed: Observed, hold: dict[str, str], digests: Mapping[str, str] | None = None
+    new: Release,
+    observed: Observed,
+    hold: dict[str, str],
+    digests: Mapping[str, str] | None = None,
+    *,
+    before: bool = True,
 ) -> op.Plan:
     """How `new` becomes live in place of what serves now, losing no request.
 
     `hold` gives each routed service an address to wait at where there must be a gap. `digests`
-    says what each companion is to be made of.
+    says what each companion is to be made of; `before`, whether `before` commands are run.
     """
     changed = changes(new.spec, new.images, observed, digests or {})
-    middle = _Draft(new, observed, hold, changed).steps()
+    middle = _Draft(new, observed, hold, changed, before=before).steps()
     steps = [*opening(new.spec, observed), *middle, *_closing(observed.live)]
     pivot = next(i for i, step in enumerate(steps) if isinstance(step, op.Confirm))
     return op.Plan(
@@ -90,7 +95,13 @@ class _Draft:
     """The middle of a rollout's plan, from the project's file to the release's record."""
 
     def __init__(
-        self, new: Release, observed: Observed, hold: dict[str, str], changed: tuple[Change, ...]
+        self,
+        new: Release,
+        observed: Observed,
+        hold: dict[str, str],
+        changed: tuple[Change, ...],
+        *,
+        before: bool,
     ) -> None:
         self.new = new
         self.observed = observed
@@ -100,6 +111,7 @@ class _Draft:
         self.disruptive = disruptive(new.spec, changed)
         self.changed = {change.service.name: change for change in changed}
         self.needed = {service.name for service in new.spec.needed()}
+        self.prepared = new.spec.prepared() if before else ()
         self.before = companions_of(observed.live)
         self.companions = dict(self.before)  # as the steps so far have left them
         self.fresh = volume_sources(new.spec) - observed.volumes
@@ -148,7 +160,7 @@ class _Draft:
         steps = self._companions(needed=True)
         if new.spec.released():
             cause = f"release {old.number} serves meanwhile" if old else "nothing serves yet"
-            steps += [self._start(cause), ready(new, settle=True)]
+            steps += [*self._befores(), self._start(cause), ready(new, settle=True)]
         if new.spec.routes or (old and old.spec.routes):
             steps.append(switch(new, old, {}))
             steps += [drain(old, "requests in flight finish", watch=new)] if old else []
@@ -171,8 +183,9 @@ class _Draft:
             *(self._companions(needed=True) if self.disruptive else []),
         ]
         if new.spec.released():
+            befores = self._befores()
             start = self._start(f"release {old.number} has stopped")
-            steps += [start, ready(new, settle=not hold)]
+            steps += [*befores, start, ready(new, settle=not hold)]
         return [*steps, *(self._admission(old) if hold else [])]
 
     def _leavers(self, old: Release) -> list[op.AnyOperation]:
@@ -216,9 +229,42 @@ class _Draft:
         both = f"{listed} is replaced, which {routed} needs"
         return both if of_hold else f"{listed}, which it needs, is replaced"
 
+    def _befores(self) -> list[op.AnyOperation]:
+        """The last thing before the release starts: where only one may use the data, alone."""
+        return [
+            op.RunBefore(
+                service=service.name,
+                release=self.new.number,
+                releases=self._releases(),
+                companions=self.companions,
+                limit=service.rollout.before_timeout,
+                new_volumes=self._volumes(service),
+                cause=f"release {self.new.number} must not start before it has ended",
+            )
+            for service in self.prepared
+        ]
+
     def _start(self, cause: str) -> op.AnyOperation:
-        volumes = self._volumes(*self.new.spec.released())
-        return op.StartRelease(release=self.new.number, new_volumes=volumes, cause=cause)
+        return op.StartRelease(
+            release=self.new.number,
+            new_volumes=self._volumes(*self.new.spec.released()),
+            named=self._named(),
+            cause=cause,
+        )
+
+    def _named(self) -> tuple[str, ...]:
+        """The services whose name nobody answers to when they start.
+
+        Siblings could only find nobody by it, and those that start beside them may need them.
+        """
+        taken: set[str] = set()
+        if self.old is not None:
+            old = self.old.spec
+            left = set(_leaving(self.new.spec, old)) if self.gap else set()
+            taken = {service.name for service in old.companions()} - left
+            if not self.gap:
+                taken |= {service.name for service in old.introduced()}
+        return tuple(s.name for s in self.new.spec.introduced() if s.name not in taken)
 
     def _converge(self, change: Change) -> op.AnyOperation:
         service = change.service

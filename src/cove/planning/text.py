@@ -22,6 +22,7 @@ _TITLES: dict[type[op.Operation], Callable[[Any], str]] = {
         else f"start {s.service}"
     ),
     op.RunTask: lambda s: f"run {s.service} to its end",
+    op.RunBefore: lambda s: f"run the before command of {s.service}",
     op.StartRelease: lambda s: f"start {_release(s)}",
     op.AwaitReady: lambda s: f"wait until {_release(s)} is ready",
     op.SwitchRoutes: lambda s: f"switch the routes to {_release(s)}",

@@ -22,6 +22,7 @@ from cove.model.app import (
     Service,
     sibling_network,
 )
+from cove.model.names import before_service
 from cove.model.release import Image, Placement, Release, companion_names
 from cove.render.naming import (
     LABEL_APP,
@@ -39,11 +40,16 @@ _DIGEST = 16  # hexadecimal characters
 
 
 def compose_document(
-    app: str, releases: Sequence[Release], companions: Mapping[str, Release], naming: Naming
+    app: str,
+    releases: Sequence[Release],
+    companions: Mapping[str, Release],
+    naming: Naming,
+    once: tuple[Release, str] | None = None,
 ) -> dict[str, Any]:
     """The Compose file that holds these releases side by side.
 
-    `companions` names the release that each companion is defined by.
+    `companions` names the release that each companion is defined by; `once` a release's service
+    whose `before` command is to run.
     """
     services = {
         placement.name: _released(release, placement, naming)
@@ -56,6 +62,8 @@ def compose_document(
             container: _companion(release, service, container, naming)
             for container in companion_names(service)
         }
+    if once is not None:
+        services[before_service(once[1], once[0].number)] = _once(*once, naming)
     specs = [release.spec for release in (*releases, *companions.values())]
     used = sorted({key for s in services.values() for key in s.get("networks", ())})
     document = {
@@ -164,6 +172,36 @@ def _released(release: Release, placement: Placement, naming: Naming) -> dict[st
         "container_name": naming.container(release.app, placement.name),
         "environment": _environment(release.number, service),
         "networks": {DEFAULT_NETWORK: {"ipv4_address": placement.address}, **networks},
+        "labels": {
+            **document["labels"],
+            **_labels(release.app, service, naming),
+            LABEL_RELEASE: str(release.number),
+        },
+    }
+
+
+def _once(release: Release, name: str, naming: Naming) -> dict[str, Any]:
+    """The container of a service's `before` command: the service's own but for what it serves with.
+
+    Its entry point stays, as with `docker compose run`; ports and addresses are the service's.
+    """
+    service = release.spec.service(name)
+    document = _service(release.spec, service, release.images[name])
+    own = release.spec.own_networks()
+    networks: dict[str, Any] = {}
+    for attachment in release.spec.attachments(service):
+        networks[attachment.network] = {}
+        if sibling_network(attachment.network) in own:
+            networks[sibling_network(attachment.network)] = {}
+    return {
+        **document,
+        "command": _escaped(service.rollout.before),
+        "restart": "no",
+        "ports": [],
+        "healthcheck": {"disable": True},
+        "container_name": naming.container(release.app, before_service(name, release.number)),
+        "environment": _environment(release.number, service),
+        "networks": networks,
         "labels": {
             **document["labels"],
             **_labels(release.app, service, naming),

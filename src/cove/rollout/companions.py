@@ -16,7 +16,7 @@ from cove.ports import ContainerFacts
 from cove.rollout.losses import kept
 from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import LOG_LINES, ended
-from cove.rollout.work import Work
+from cove.rollout.work import Work, together
 
 _POLL = 0.2
 # A migration may take long; who knows better says `rollout: {timeout: …}`.
@@ -247,7 +247,7 @@ async def _differing(
 async def _stop(work: Work, service: Service) -> None:
     found = await work.companion(service.name)
     running = [f for f in found if f.state in ("running", "restarting", "paused")]
-    await asyncio.gather(*(work.platform.engine.stop(f.id, service.stop_grace) for f in running))
+    await together(work.platform.engine.stop(f.id, service.stop_grace) for f in running)
 
 
 async def _remove(work: Work, service: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from cove.errors import CoveError
 from cove.model.app import in_order
 from cove.model.release import Placement, Release
@@ -13,7 +11,8 @@ from cove.ports import ContainerFacts
 from cove.rollout import networks
 from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import await_ready
-from cove.rollout.work import Work
+from cove.rollout.siblings import join, meeting_places
+from cove.rollout.work import Work, together
 
 
 async def write_project(step: op.WriteProject, work: Work) -> None:
@@ -39,7 +38,11 @@ async def start(step: op.StartRelease, work: Work) -> None:
     env = work.environment([release.number], {})
     waves = _waves(release)
     for wave in waves:
-        await work.platform.composer.up(work.app, [p.name for p in wave], env)
+        names = [placement.name for placement in wave]
+        if meeting_places(release):
+            await work.platform.composer.up(work.app, names, env, start=False)
+            await join(work, release, wave, step.named)
+        await work.platform.composer.up(work.app, names, env)
         if wave is not waves[-1]:
             await await_ready(work, release, 0, wave)
 
@@ -116,7 +119,7 @@ async def remove_containers(step: op.RemoveContainers, work: Work) -> None:
     places = {name: place for place, name in enumerate(order, start=1)}
     for place in range(len(order) + 1):
         now = [c for c in found if (0 if c.release else places.get(c.role, 0)) == place]
-        await asyncio.gather(*(_stop_one(work, c, graces.get(c.role, 10.0)) for c in now))
+        await together(_stop_one(work, c, graces.get(c.role, 10.0)) for c in now)
     await _remove(work, found)
 
 
@@ -205,12 +208,8 @@ async def _start_kept(work: Work, number: int) -> None:
 
 async def _stop(work: Work, release: Release, found: tuple[ContainerFacts, ...]) -> None:
     services = {p.name: release.spec.service(p.service) for p in release.placements}
-    await asyncio.gather(
-        *(
-            _stop_one(work, c, services[c.service].stop_grace)
-            for c in found
-            if c.service in services
-        )
+    await together(
+        _stop_one(work, c, services[c.service].stop_grace) for c in found if c.service in services
     )
 
 
@@ -221,4 +220,4 @@ async def _stop_one(work: Work, facts: ContainerFacts, grace: float) -> None:
 
 
 async def _remove(work: Work, found: tuple[ContainerFacts, ...]) -> None:
-    await asyncio.gather(*(work.platform.engine.remove(facts.id) for facts in found))
+    await together(work.platform.engine.remove(facts.id) for facts in found)

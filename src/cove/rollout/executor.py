@@ -16,7 +16,7 @@ from cove.errors import Cancelled, CoveError, PlatformError
 from cove.model.events import EventKind, Rollout
 from cove.planning import operations as op
 from cove.ports import Step
-from cove.rollout import companions, containers, networks, traffic
+from cove.rollout import before, companions, containers, networks, traffic
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ DO: dict[type[op.Operation], Act] = {
     op.WriteProject: containers.write_project,
     op.ConvergeService: companions.converge,
     op.RunTask: companions.run_task,
+    op.RunBefore: before.run,
     op.StartRelease: containers.start,
     op.AwaitReady: containers.ready,
     op.SwitchRoutes: traffic.switch,
@@ -55,6 +56,7 @@ UNDO: dict[type[op.Operation], Act] = {
     op.WriteProject: containers.undo_write_project,
     op.ConvergeService: companions.undo_converge,
     op.RunTask: companions.undo_run_task,
+    op.RunBefore: before.undo_run,
     op.StartRelease: containers.undo_start,
     op.SwitchRoutes: traffic.undo_switch,
     op.HoldRequests: traffic.undo_hold,

@@ -31,11 +31,15 @@ from cove.rollout.work import Work, observe
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """What shall become a release, before its images are known."""
+    """What shall become a release, before its images are known.
+
+    `again`: it was a release before, whose `before` commands have had their time.
+    """
 
     spec: App
     why: str
     source: str
+    again: bool = False
 
 
 class Prepared(Struct, frozen=True, kw_only=True):
@@ -138,7 +142,7 @@ async def prepare(
         hold=gap,
     )
     work.platform.certificates.begin(release)
-    plan = plan_rollout(release, observed, hold, digests)
+    plan = plan_rollout(release, observed, hold, digests, before=not candidate.again)
     plan = with_neighbours(plan, spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
@@ -177,7 +181,7 @@ def describe(plan: op.Plan) -> list[dict[str, str]]:
 
 def candidate_of(release: Release, why: str) -> Candidate:
     """An earlier release, to be made again as it was."""
-    return Candidate(spec=release.spec, why=why, source=release.source)
+    return Candidate(spec=release.spec, why=why, source=release.source, again=True)
 
 
 def other_source(app: str, origin: str, record: AppRecord | None) -> str:

@@ -48,7 +48,8 @@ async def revive(record: AppRecord, work: Work, *, everything: bool) -> None:
         env = work.environment((), companions_of(release))
         await work.platform.composer.up(record.name, beside, env)
     if any(placement.name in gone for placement in release.placements):
-        await containers.start(op.StartRelease(release=record.live), work)
+        named = tuple(service.name for service in release.spec.introduced())
+        await containers.start(op.StartRelease(release=record.live, named=named), work)
 
 
 async def _networks(record: AppRecord, release: Release, work: Work) -> None:

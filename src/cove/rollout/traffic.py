@@ -149,13 +149,14 @@ async def _publish_hold(
 ) -> None:
     released = [s.rollout.drain + s.stop_grace for s in release.spec.released()]
     ready = [s.rollout.timeout for s in (candidate or release).spec.released()]
-    # Companions that the candidate needs are replaced one after another.
+    # Companions that the candidate needs are replaced one after another, and commands run so.
     spec = (candidate or release).spec
     tasks = {task.name for task in spec.tasks()}
     needed = [
         s.stop_grace + (task_limit(s) if s.name in tasks else s.rollout.timeout)
         for s in spec.needed()
     ]
+    needed += [s.rollout.before_timeout for s in spec.prepared()]
     seconds = _HOLD_MARGIN + max(released, default=0) + max(ready, default=0) + sum(needed)
     routes = routes_held(release, hold, seconds, work.proxy, candidate)
     await work.platform.proxy.publish(work.app, routes)

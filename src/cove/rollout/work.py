@@ -5,7 +5,8 @@ Imported inside `cove.rollout` and by the agent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,16 +67,22 @@ class Work:
         return tuple(facts for facts in every if not facts.release and facts.role == service)
 
     async def write_project(
-        self, numbers: tuple[int, ...], companions: Mapping[str, int], *, tidy: bool = False
+        self,
+        numbers: tuple[int, ...],
+        companions: Mapping[str, int],
+        *,
+        tidy: bool = False,
+        once: tuple[Release, str] | None = None,
     ) -> None:
         """Makes the app's Compose file hold exactly these releases, and its companions.
 
         `companions` names the release that defines each. `tidy` deletes configs and secrets that
-        nothing in the file mounts; a container that is still to be replaced may need them.
+        nothing in the file mounts; a container that is still to be replaced may need them. `once`
+        is a service whose `before` command is to run.
         """
         releases = [self.release(number) for number in numbers]
         defined = {name: self.release(number) for name, number in companions.items()}
-        document = compose_document(self.app, releases, defined, self.naming)
+        document = compose_document(self.app, releases, defined, self.naming, once)
         services = [s for release in releases for s in release.spec.released()]
         services += [release.spec.service(name) for name, release in defined.items()]
         files = project_files(services)
@@ -96,6 +103,16 @@ class Work:
         made = {self.naming.volume(self.app, name) for name in names}
         for name in sorted(made.intersection(await self.platform.engine.volumes(self.app))):
             await self.platform.engine.remove_volume(name)
+
+
+async def together(acts: Iterable[Awaitable[None]]) -> None:
+    """Does all of it at once; raises the first failure when the last has ended.
+
+    Whoever takes back what failed must not meet what is still under way.
+    """
+    for result in await asyncio.gather(*acts, return_exceptions=True):
+        if result is not None:
+            raise result
 
 
 async def observe(

@@ -83,6 +83,9 @@ def test_a_health_that_cannot_be_meant_is_refused(text, words):
         ("{order: stop-first}", RolloutPolicy(order="stop-first")),
         ("{timeout: 2m, drain: 1h, settle: 0}", RolloutPolicy(timeout=120, drain=3600, settle=0)),
         ("{drain: 0s}", RolloutPolicy(drain=0)),
+        ("{before: [python, -c, 'a b']}", RolloutPolicy(before=("python", "-c", "a b"))),
+        ("{before: python -c 'a b'}", RolloutPolicy(before=("python", "-c", "a b"))),
+        ("{before: x, before_timeout: 1h}", RolloutPolicy(before=("x",), before_timeout=3600)),
     ],
 )
 def test_a_rollout_policy_is_a_mapping(text, policy):
@@ -97,7 +100,14 @@ def test_a_rollout_policy_is_a_mapping(text, policy):
         ("{order: both}", '2:18: rollout.order: must be start-first or stop-first, not "both"'),
         ("{timeout: 0}", "2:20: rollout.timeout: must be more than 0s to 3600s long"),
         ("{drain: 25h}", "2:18: rollout.drain: must be 0s to 86400s long"),
-        ("{before: [migrate]}", "2:11: rollout.before: is not supported yet"),
+        ("{before: []}", "2:19: rollout.before: must name a command"),
+        ('{before: ["", x]}', "2:19: rollout.before: must name a command"),
+        ("{before: ''}", "2:19: rollout.before: must name a command"),
+        ('{before: "it\'s"}', "2:19: rollout.before: a quote in the command is not closed"),
+        (
+            "{before: x, before_timeout: 2h}",
+            "2:38: rollout.before_timeout: must be more than 0s to 3600s long",
+        ),
         ("{ordr: x}", '2:11: rollout: unknown key "ordr"; did you mean "order"?'),
     ],
 )

@@ -16,6 +16,7 @@ BY_NAME: dict[str, st.SearchStrategy[object]] = {
     "cause": texts,
     "name": texts,
     "service": texts,
+    "named": st.lists(texts, max_size=3).map(tuple),
     "internal": st.booleans(),
     "only": st.lists(texts, max_size=2).map(tuple),
     "resting": st.booleans(),

@@ -1,4 +1,4 @@
-"""A deploy of either order, broken here and there; tests/integration/rollout does it everywhere."""
+"""Some deploys, broken here and there; tests/integration/rollout breaks all of them everywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from support.sweep import cancels, fails, killed, sweep
 
 orders = pytest.mark.parametrize(
     "scenario",
-    [s for s in SCENARIOS if s.name in ("start-first", "stop-first")],
+    [
+        s
+        for s in SCENARIOS
+        if s.name in ("start-first", "stop-first", "siblings", "a command before")
+    ],
     ids=lambda s: s.name,
 )
 EVERY = 5  # moments

@@ -44,9 +44,12 @@ class ComposeComposer:
         except OSError as error:
             raise PlatformError(f"{folder} cannot be written: {error}", code="data-dir") from error
 
-    async def up(self, app: str, names: Sequence[str], env: Mapping[str, str]) -> None:
+    async def up(
+        self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
+    ) -> None:
         """Creates and starts the named services; what runs already is not touched."""
-        options = ["--detach", "--no-deps", "--no-recreate", "--pull", "never"]
+        begin = "--detach" if start else "--no-start"
+        options = [begin, "--no-deps", "--no-recreate", "--pull", "never"]
         await self._runner.run(
             self._naming.project(app), self._apps / app, ["up", *options, "--", *names], env
         )

@@ -20,6 +20,7 @@ from cove.adapters.docker.facts import (
     container_change,
     container_facts,
     image_facts,
+    place_in,
     sighting,
 )
 from cove.model.app import DEFAULT_NETWORK
@@ -229,16 +230,26 @@ class DockerEngine:
         """The network goes, unless something still hangs on it."""
         await _absent_is_fine(self._client.delete(f"/networks/{self._naming.network(app, name)}"))
 
-    async def connect(self, container_id: str, app: str, name: str, *aliases: str) -> None:
+    async def connect(
+        self, container_id: str, app: str, name: str, *aliases: str, like: str = ""
+    ) -> None:
         """One more network for a container, in which it answers to the aliases."""
-        body = {"Container": container_id, "EndpointConfig": {"Aliases": list(aliases)}}
-        path = f"/networks/{self._naming.network(app, name)}/connect"
-        try:
-            await self._client.post(path, body)
-        except EngineError as error:
-            # Which status "it is there already" has differs between versions of the Engine.
-            if "already exists in network" not in str(error):
-                raise error.translated() from error
+        network = self._naming.network(app, name)
+        described = await _translated(self._client.get(f"/containers/{container_id}/json"))
+        joined = described["NetworkSettings"]["Networks"].get(network)
+        known = set(joined.get("Aliases") or ()) if joined else set()
+        if joined is not None and known.issuperset(aliases):
+            return
+        endpoint: dict[str, Any] = {"Aliases": list(aliases)}
+        if like:
+            about = await _translated(self._client.get(f"/networks/{network}"))
+            address = place_in(about["IPAM"]["Config"][0]["Subnet"], like)
+            endpoint["IPAMConfig"] = {"IPv4Address": address}
+        if joined is not None:  # the Engine has no other way to add an alias
+            gone = {"Container": container_id}
+            await _translated(self._client.post(f"/networks/{network}/disconnect", gone))
+        body = {"Container": container_id, "EndpointConfig": endpoint}
+        await _translated(self._client.post(f"/networks/{network}/connect", body))
 
     async def disconnect(self, container_id: str, app: str, name: str) -> None:
         """One network less for a container, running or not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from datetime import datetime
 from typing import Any, cast, get_args
 
@@ -87,6 +88,12 @@ def image_facts(document: dict[str, Any]) -> ImageFacts:
         os=document.get("Os", "") or "linux",
         size=document.get("Size", 0),
     )
+
+
+def place_in(subnet: str, like: str) -> str:
+    """The address that lies in a range where `like` lies in its own, which is as large."""
+    block = ipaddress.IPv4Network(subnet)
+    return str(block[int(ipaddress.IPv4Address(like)) % block.num_addresses])
 
 
 def timestamp(text: str) -> float:
