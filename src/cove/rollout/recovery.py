@@ -15,6 +15,7 @@ from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
 from cove.rollout import companions, containers, revival, traffic
 from cove.rollout.executor import Executor
+from cove.rollout.masking import masked_error, masking
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
 
@@ -51,7 +52,8 @@ async def _resume(journal: Journal, rollouts: Rollouts) -> None:
     if ended is not None:
         rollouts.platform.store.close_rollout(rollout, ended)
         return
-    work = rollouts.work(rollout.app, rollouts.events.emitter(rollout.id))
+    hidden = rollouts.hidden(rollout.app)
+    work = rollouts.work(rollout.app, masking(rollouts.events.emitter(rollout.id), hidden))
     work.emit("notice", text="the agent ended in the middle of this; it is brought to an end now")
     await rollouts.platform.composer.settle(rollout.app)
     plan = _plan(journal)
@@ -126,6 +128,7 @@ def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
     known = rollouts.troubles.get(app)
     bug = None if isinstance(error, CoveError | OSError) else error
     found = error if isinstance(error, CoveError) else CoveError(f"{type(error).__name__}: {error}")
+    found = masked_error(found, rollouts.hidden(app))
     rollouts.troubles[app] = found
     if known is None or known.message != found.message:
         _log.error("%s could not be restored: %s", app, found.message, exc_info=bug)

@@ -46,11 +46,13 @@ from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
+from cove.rollout.masking import masked, masked_error, masking
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
 _log = logging.getLogger(__name__)
 Body = Callable[[Rollout, Work], Awaitable[Outcome]]
+_SHOWN = frozenset({"pending", "live"})  # releases that something may still be said of
 _CERTIFIED_WITHIN = 15.0  # seconds; the app serves meanwhile, and nothing fails when it is longer
 _RECORD_RETRY = 5.0  # seconds between two tries to record an end; a full disk may get room again
 
@@ -80,34 +82,55 @@ class Rollouts:
         async def body(rollout: Rollout, work: Work) -> Outcome:
             return await self._make_live(candidate, rollout, work)
 
-        return self._begin(candidate.spec.name, "deploy", request.by, body)
+        return self._begin(candidate.spec.name, "deploy", request.by, body, candidate.spec.hidden)
 
     async def plan(self, request: DeployRequest) -> PlanView:
-        """What `deploy` would do now, pulling and recording nothing."""
+        """What `deploy` would do now, pulling and recording nothing.
+
+        Raises what `deploy` would be refused for, as far as no registry must be asked.
+        """
         candidate = prepare.read(replace(request, take_over=True), self.platform.store)
         name = candidate.spec.name
+        try:
+            return await self._planned_view(request, candidate)
+        except Refused as error:
+            if not self._serving(name):
+                error.exit_code = EXIT_FAILED
+            raise masked_error(error, {*candidate.spec.hidden, *self.hidden(name)}) from error
+
+    async def _planned_view(self, request: DeployRequest, candidate: prepare.Candidate) -> PlanView:
+        name = candidate.spec.name
+        work = self.work(name, _untold)
+        await prepare.check_before(candidate.spec, work)
         images, notes = await local_images(candidate.spec, self.platform.engine)
         notes = [*notes, *await self.platform.certificates.check(candidate.spec)]
         record = self.platform.store.app(name)
         differs = prepare.other_source(name, request.origin, record)
         notes += [f"{differs}: deploying it takes --take-over"] if differs else []
+        notes += self._in_the_way(name)
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
-        prepare.check_data(release.spec, observed)
+        prepare.check_beside(release.spec, observed, work)
         digests = companion_digests(release.spec, images, self.naming)
         gap = needs_gap(release.spec, images, observed, digests)
         hold = {s.name: "" for s in release.spec.routed()} if gap else {}
         plan = plan_rollout(release, observed, hold, digests)
         plan = prepare.with_neighbours(plan, release.spec, self.platform.store)
+        hidden = {*candidate.spec.hidden, *self.hidden(name)}
         return PlanView(
             app=name,
             release=release.number,
             release_now=record.live if record else 0,
-            operations=tuple(prepare.describe(plan)),
-            notes=(*notes, *plan.notes),
+            operations=masked(tuple(prepare.describe(plan)), hidden),
+            notes=masked((*notes, *plan.notes), hidden),
             urls=tuple(release_urls(release.spec, self.proxy)),
+            variables=tuple(sorted(request.variables)),
         )
+
+    def _in_the_way(self, app: str) -> list[str]:
+        active = self.active(app)
+        return [f"a {active.kind} is under way: a deploy waits for its end"] if active else []
 
     def rollback(self, app: str, number: int | None, by: str) -> Rollout:
         """Makes an earlier release live again, by its digest and configuration.
@@ -199,7 +222,7 @@ class Rollouts:
             prepare.check_claims(release.spec, self.platform.store)
             return await self._make_live(candidate, rollout, work, release)
 
-        return self._begin(release.app, kind, by, body)
+        return self._begin(release.app, kind, by, body, release.spec.hidden)
 
     def _planned(
         self, app: str, kind: RolloutKind, by: str, plan: Callable[[Observed], op.Plan]
@@ -231,9 +254,18 @@ class Rollouts:
         return "live"
 
     def _remark(self, work: Work, text: str) -> None:
+        text = masked(text, self.hidden(work.app))
         _log.warning("%s: %s", work.app, text)
         with suppress(PlatformError):
             work.emit("notice", text=text)
+
+    def hidden(self, app: str) -> tuple[str, ...]:
+        """The values that nobody is shown, of what an app runs or is about to run."""
+        try:
+            found = [r for r in self.platform.store.releases(app) if r.status in _SHOWN]
+        except PlatformError:  # what cannot be read is told elsewhere, and says nothing
+            found = []
+        return tuple({value for release in found for value in release.spec.hidden})
 
     async def _execute(self, rollout: Rollout, plan: op.Plan, work: Work) -> None:
         self.platform.store.save_plan(rollout, op.encode(plan))
@@ -252,19 +284,22 @@ class Rollouts:
             if executor.incomplete:
                 self.unsettled.add(work.app)
 
-    def _begin(self, app: str, kind: RolloutKind, by: str, body: Body) -> Rollout:
+    def _begin(
+        self, app: str, kind: RolloutKind, by: str, body: Body, hidden: tuple[str, ...] = ()
+    ) -> Rollout:
         rollout = self.platform.store.open_rollout(app, kind, by)
-        task = asyncio.create_task(self._run(rollout, body), name=f"rollout-{rollout.id}")
+        task = asyncio.create_task(self._run(rollout, body, hidden), name=f"rollout-{rollout.id}")
         self._tasks[rollout.id] = task
         self._cancellable.add(rollout.id)
         return rollout
 
-    async def _run(self, rollout: Rollout, body: Body) -> None:
-        work = self.work(rollout.app, self.events.emitter(rollout.id))
+    async def _run(self, rollout: Rollout, body: Body, hidden: tuple[str, ...]) -> None:
+        hidden = (*hidden, *self.hidden(rollout.app))
+        work = self.work(rollout.app, masking(self.events.emitter(rollout.id), hidden))
         try:
             outcome, error = await self._outcome(rollout, work, body)
             self._cancellable.discard(rollout.id)
-            await self.settle(rollout, work, outcome, error)
+            await self.settle(rollout, work, outcome, error and masked_error(error, hidden))
         finally:
             self._cancellable.discard(rollout.id)
             self._tasks.pop(rollout.id, None)
@@ -418,6 +453,10 @@ def _bug(error: Exception) -> CoveError:
     )
     wrapped.exit_code = EXIT_BUG
     return wrapped
+
+
+def _untold(*_: object, **__: object) -> None:
+    """For what is only looked at."""
 
 
 async def _pruned(work: Work) -> None:

@@ -155,6 +155,7 @@ def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None
                 {"title": "stop shop-r12", "cause": "release 13 serves"},
             ],
             "notes": ["the volume stays"],
+            "variables": ["TAG", "TOKEN"],
             "urls": ["https://shop.example"],
         },
     )
@@ -164,6 +165,7 @@ def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None
         "   1. start shop-r13  the image changed",
         "   2. stop shop-r12   release 13 serves",
         "  • the volume stays",
+        "  variables from your shell or .env: TAG, TOKEN",
         "  → https://shop.example",
     ]
     assert cove.err == "nothing was changed\n"
