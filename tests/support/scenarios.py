@@ -67,6 +67,10 @@ def _restart(s: Site) -> Rollout:
     return s.rollouts.restart(APP, "ann")
 
 
+def _restart_worker(s: Site) -> Rollout:
+    return s.rollouts.restart(APP, "ann", ["worker"])
+
+
 def _rollback(s: Site) -> Rollout:
     return s.rollouts.rollback(APP, None, "ann")
 
@@ -90,6 +94,7 @@ SCENARIOS = (
     Scenario("worker of a family", _deploy(family(worker=2), 2), (_deploy(family(), 1),), family()),
     Scenario("database of a family", _deploy(family(2), 2), (_deploy(family(), 1),), family()),
     Scenario("a companion leaves", _deploy(family(worker=0), 2), (_deploy(family(), 1),), family()),
+    Scenario("restart of a worker", _restart_worker, (_deploy(family(), 1),), family()),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(

@@ -11,7 +11,7 @@ import logging
 import shlex
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,14 +33,14 @@ from cove.model.events import Outcome, Rollout, RolloutKind
 from cove.model.release import Release
 from cove.model.requests import DeployRequest, PlanView
 from cove.planning import operations as op
-from cove.planning.acts import plan_remove, plan_start, plan_stop
+from cove.planning.acts import plan_remove, plan_restart, plan_start, plan_stop
 from cove.planning.observed import Observed
 from cove.planning.planner import KEEP_RELEASES, needs_gap, plan_rollout
 from cove.ports import AppRecord, Platform
 from cove.render.compose import companion_digests
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
-from cove.rollout import prepare
+from cove.rollout import prepare, restarting
 from cove.rollout.containers import prune_images
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
@@ -140,9 +140,25 @@ class Rollouts:
         target = self._rollback_target(app, number)
         return self._again(target, "rollback", by, f"rollback to release {target.number}")
 
-    def restart(self, app: str, by: str) -> Rollout:
-        """Replaces the app's containers with equal ones, losing no request."""
-        return self._again(self._live(app), "restart", by, "restart")
+    def restart(self, app: str, by: str, services: Sequence[str] = ()) -> Rollout:
+        """Replaces containers with equal ones: a release's, losing no request, or companions.
+
+        Raises NotFound for a service that is not there, InvalidFile (`usage`) for a task and for
+        services of both kinds at once, Refused (`not-running`) for companions of a stopped app.
+        """
+        live = self._live(app)
+        if not restarting.companions(live, services):
+            return self._again(live, "restart", by, "restart")
+        if self._record(app).stopped:
+            hint = f"start it: cove start {app}"
+            raise Refused(f"{app} is stopped", code="not-running", hint=hint)
+
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            await recall_images(live, work, services)
+            await self._execute(rollout, plan_restart(live, services), work)
+            return "done"
+
+        return self._begin(app, "restart", by, body)
 
     def stop(self, app: str, by: str) -> Rollout:
         """Stops an app and keeps everything of it."""

@@ -220,6 +220,7 @@ def test_detach_prints_the_rollout_and_returns(cove: Cove, agent: FakeAgent, fil
         (("stop", "shop"), "stop", {}),
         (("start", "shop"), "start", {}),
         (("restart", "shop"), "restart", {}),
+        (("restart", "shop", "db", "worker"), "restart", {"services": ["db", "worker"]}),
         (("remove", "shop", "--yes"), "remove", {"volumes": False}),
         (("remove", "shop", "--yes", "--volumes"), "remove", {"volumes": True}),
     ],
