@@ -47,6 +47,7 @@ from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
 from cove.rollout.masking import masked, masked_error, masking
+from cove.rollout.outside import serves_outside
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
@@ -371,7 +372,8 @@ class Rollouts:
             self._forget_untouched(rollout.app)
         # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
         if self.events.outcome(rollout.id) is None:
-            data = self._result(known, outcome, error) | {"serves": await self._serves(known.app)}
+            seen, by = await self._serves(known.app)
+            data = self._result(known, outcome, error) | {"serves": seen, "seen_by": by}
             work.emit("finished", text=outcome, data=data)
         store.close_rollout(rollout, outcome)
 
@@ -404,15 +406,15 @@ class Rollouts:
         record = self.platform.store.app(app)
         return record.live if record and not record.stopped else 0
 
-    async def _serves(self, app: str) -> Serves:
-        """Whether what the record calls serving was seen to run just now."""
+    async def _serves(self, app: str) -> tuple[Serves, str]:
+        """Whether what the record calls serving was seen to run just now, and who was asked."""
         release = self.platform.store.release(app, self._serving(app))
         if release is None:
-            return "no"
+            return "no", ""
         try:
-            return serves(release, await self.platform.engine.sightings())
+            return serves(release, await self.platform.engine.sightings()), "docker"
         except (CoveError, OSError):
-            return "unknown"
+            return await serves_outside(release, self.platform, self.proxy), "proxy"
 
     def _record(self, app: str) -> AppRecord:
         record = self.platform.store.app(app)

@@ -96,6 +96,11 @@ def test_a_docker_that_goes_away_costs_no_request(images, tmp_path: Path):
             ended = agent.deploy(app_file(name, images.second)).expect("kept")
             assert ended.error["code"] == "docker-down", ended.error
             assert ended.data["exit_code"] == EXIT_KEPT_OLD
+            assert (ended.data["serves"], ended.data["seen_by"]) == ("yes", "proxy")
+            for words in (["status"], ["status", name]):
+                said = agent.cove(*words).out
+                assert "Docker does not answer" in said
+                assert "the proxy leads to release 1 and it answers" in said
             place.symlink_to(engine.socket_path())
             traffic.more(10)
         traffic.assert_lossless()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -155,7 +156,7 @@ def test_a_spec_with_hidden_values_lies_sealed_as_a_whole(tmp_path):
     assert b"hidden-t0ken" not in bytes_on_disk
 
 
-def as_an_older_version_left_it(path):
+def as_an_older_version_left_it(path: Path) -> None:
     """The records of a store before specs were sealed."""
     with opened(path) as store:
         deploy(store, RICH)

@@ -57,6 +57,7 @@ def test_json_gives_one_object_at_the_end(cove: Cove, agent: FakeAgent, file: st
         "release": 12,
         "serving": 12,
         "serves": "yes",
+        "seen_by": "docker",
         "urls": ["https://shop.example"],
         "seconds": 5.9,
         "exit_code": 0,

@@ -187,7 +187,7 @@ def test_a_plan_says_what_is_under_way(here):
         first = here.rollouts.deploy(request())
         notes = (await here.rollouts.plan(request())).notes
         await here.finished(first)
-        return notes
+        return tuple(notes)
 
     assert any("a deploy is under way" in note for note in run(both()))
 
