@@ -1,4 +1,4 @@
-"""Values of variables kept out of what people are told. Pure; imported by `rollout` and the agent.
+"""Values of variables kept out of what people are told. Imported inside `cove.rollout`.
 
 A value that is too short to be told apart from ordinary words is left as it is: a mask over every
 "web" or "80" would hide what is said and no secret.
@@ -9,15 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from cove.errors import CoveError
+from cove.errors import CoveError, PlatformError
 from cove.model.events import EventKind
+from cove.ports import Store
 from cove.rollout.work import Emit
 
 MASK: Final = "•••"
+_SHOWN: Final = frozenset({"pending", "live"})  # releases that something may still be said of
 # What of an event's data, a plan and an error is for people; the rest programs compare.
 _TEXTS: Final = frozenset({"cause", "title", "notes", "message", "hint", "log", "problems"})
 _LEAST: Final = 4  # characters
 _LEAST_DIGITS: Final = 6  # ports, years and sizes have fewer
+
+
+def hidden_values(app: str, store: Store) -> tuple[str, ...]:
+    """The values that nobody is shown, of what an app runs or is about to run."""
+    try:
+        found = [release for release in store.releases(app) if release.status in _SHOWN]
+    except PlatformError:  # what cannot be read is told elsewhere, and says nothing
+        found = []
+    return tuple({value for release in found for value in release.spec.hidden})
 
 
 def masked(value: Any, hidden: Iterable[str]) -> Any:

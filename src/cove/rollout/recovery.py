@@ -15,7 +15,7 @@ from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
 from cove.rollout import companions, containers, revival, traffic
 from cove.rollout.executor import Executor
-from cove.rollout.masking import masked_error, masking
+from cove.rollout.masking import masked, masked_error, masking
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
 
@@ -43,7 +43,8 @@ async def end_interrupted(rollouts: Rollouts) -> None:
         try:
             await _resume(journal, rollouts)
         except (CoveError, OSError) as error:
-            _log.error("rollout %s could not be ended: %s", journal.rollout.id, error)
+            said = masked(str(error), rollouts.hidden(journal.rollout.app))
+            _log.error("rollout %s could not be ended: %s", journal.rollout.id, said)
 
 
 async def _resume(journal: Journal, rollouts: Rollouts) -> None:
@@ -113,7 +114,8 @@ async def restore(app: str, rollouts: Rollouts) -> None:
             return
         halfway = app in rollouts.unsettled
         try:
-            await _restore(record, rollouts.work(app, told), everything=halfway)
+            emit = masking(told, rollouts.hidden(app))
+            await _restore(record, rollouts.work(app, emit), everything=halfway)
         except Exception as error:  # noqa: BLE001 - one app's trouble is not another's
             rollouts.unsettled.add(app)
             _trouble(app, rollouts, error)

@@ -46,14 +46,13 @@ from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
-from cove.rollout.masking import masked, masked_error, masking
+from cove.rollout.masking import hidden_values, masked, masked_error, masking
 from cove.rollout.outside import serves_outside
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
 
 _log = logging.getLogger(__name__)
 Body = Callable[[Rollout, Work], Awaitable[Outcome]]
-_SHOWN = frozenset({"pending", "live"})  # releases that something may still be said of
 _CERTIFIED_WITHIN = 15.0  # seconds; the app serves meanwhile, and nothing fails when it is longer
 _RECORD_RETRY = 5.0  # seconds between two tries to record an end; a full disk may get room again
 
@@ -278,11 +277,7 @@ class Rollouts:
 
     def hidden(self, app: str) -> tuple[str, ...]:
         """The values that nobody is shown, of what an app runs or is about to run."""
-        try:
-            found = [r for r in self.platform.store.releases(app) if r.status in _SHOWN]
-        except PlatformError:  # what cannot be read is told elsewhere, and says nothing
-            found = []
-        return tuple({value for release in found for value in release.spec.hidden})
+        return hidden_values(app, self.platform.store)
 
     async def _execute(self, rollout: Rollout, plan: op.Plan, work: Work) -> None:
         self.platform.store.save_plan(rollout, op.encode(plan))

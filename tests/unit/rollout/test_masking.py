@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from cove.errors import RolloutFailed
+from cove.errors import PlatformError, RolloutFailed
 from cove.rollout.masking import MASK, masked, masked_error
 
 from support.site import APP, request
@@ -85,3 +85,16 @@ def test_the_compose_file_has_what_compose_needs(here):
 
     assert run(back()) == "live"
     assert TOKEN in str(here.world.files[APP])
+
+
+def test_the_log_of_what_could_not_be_undone_is_masked(here, caplog, monkeypatch):
+    """The agent's log is shown as events, too."""
+    here.world.image("acme/shop:1", 1, exits_after=0)
+
+    async def failing(*_: object) -> None:
+        raise PlatformError(f"cannot remove {TOKEN}", code="data-dir")
+
+    monkeypatch.setattr(here.rollouts.platform.engine, "remove_network", failing)
+    ended = run(here.finished_deploy(request(TEXT, variables={"TOKEN": TOKEN})))
+    assert f"was not undone: cannot remove {MASK}" in caplog.text
+    assert TOKEN not in caplog.text + str(here.events(ended))
