@@ -234,6 +234,9 @@ class Proxy(Protocol):
     async def withdraw(self, app: str) -> None:
         """Removes the app's routes and waits until the proxy has dropped them."""
 
+    async def leads(self, routes: ProxyRoutes) -> bool | None:
+        """Whether the proxy says that these routes are live; None where it does not answer."""
+
 
 class ProbeResult(Struct, frozen=True):
     """What a readiness check found; `detail` says why it is not ready."""

@@ -127,3 +127,15 @@ async def test_no_routes(gate):
     """An app may have none."""
     await gate.proxy.publish("shop", routes_to(release(spec=app(routes=())), ProxySettings()))
     assert await gate.ask(HOST) == NOBODY
+
+
+async def test_whether_it_leads_there(gate):
+    """It says of routes whether they are the live ones, and nothing once it is gone."""
+    async with upstream() as one, upstream() as two:
+        first, second = leading(one), leading(two, number=2)
+        assert await gate.proxy.leads(first) is False
+        await gate.proxy.publish("shop", first)
+        assert await gate.proxy.leads(first) is True
+        assert await gate.proxy.leads(second) is False
+        await gate.stop()
+        assert await gate.proxy.leads(first) is None

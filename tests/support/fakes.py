@@ -369,6 +369,7 @@ class FakeProxy:
     def __init__(self, world: World) -> None:
         self.world = world
         self.refusal = ""  # what it says to every new route
+        self.away = False  # whether it does not answer when asked
 
     async def publish(self, app: str, routes: ProxyRoutes) -> None:
         await self.world.effect("publish")
@@ -387,6 +388,9 @@ class FakeProxy:
         await self.world.effect("withdraw")
         self.world.routes.pop(app, None)
         self.world.moment("withdraw", "after")
+
+    async def leads(self, routes: ProxyRoutes) -> bool | None:
+        return None if self.away else routes in self.world.routes.values()
 
     def _restore(self, app: str, before: ProxyRoutes | None) -> None:
         if before is None:

@@ -35,13 +35,20 @@ class Gate:
         """Which upstream answers for a host: its `address:port`, or NOBODY."""
         raise NotImplementedError
 
+    async def stop(self) -> None:
+        """Ends it."""
+        raise NotImplementedError
+
 
 class FakeGate(Gate):
     """The fake, which knows where its routes lead."""
 
     def __init__(self) -> None:
         self.world = World()
-        self.proxy = FakeProxy(self.world)
+        self.proxy = self.fake = FakeProxy(self.world)
+
+    async def stop(self) -> None:
+        self.fake.away = True
 
     async def ask(self, host: str) -> str:
         for routes in self.world.routes.values():
@@ -85,7 +92,6 @@ class RealGate(Gate):
                 await asyncio.sleep(0.05)
 
     async def stop(self) -> None:
-        """Ends it."""
         await self.api.close()
         if self.process is not None:
             self.process.kill()

@@ -100,6 +100,10 @@ def _restart(s: Site) -> Rollout:
     return s.rollouts.restart(APP, "ann")
 
 
+def _restart_worker(s: Site) -> Rollout:
+    return s.rollouts.restart(APP, "ann", ["worker"])
+
+
 def _rollback(s: Site) -> Rollout:
     return s.rollouts.rollback(APP, None, "ann")
 
@@ -139,6 +143,7 @@ SCENARIOS = (
     Scenario("fewer workers", _deploy(crew(1), 2), (_deploy(crew(3), 1),), crew(1)),
     Scenario("a first route", _deploy(crew(), 2), (_deploy(crew(), 1, routed=False),), crew()),
     Scenario("no route any more", _deploy(crew(), 2, routed=False), (_deploy(crew(), 1),), crew()),
+    Scenario("restart of a worker", _restart_worker, (_deploy(family(), 1),), family()),
     Scenario("stop of a family", _stop, (_deploy(family(), 1),), family()),
     Scenario("start of a family", _start, (_deploy(family(), 1), _stop), family()),
     Scenario(

@@ -127,7 +127,11 @@ class Site:
 
     async def deploy(self, text: str = "", image: str = "acme/shop:1", **given: Any) -> Rollout:
         """A deploy, to its end."""
-        return await self.finished(self.rollouts.deploy(request(text, image, **given)))
+        return await self.finished_deploy(request(text, image, **given))
+
+    async def finished_deploy(self, asked: DeployRequest) -> Rollout:
+        """A deploy of anything, to its end."""
+        return await self.finished(self.rollouts.deploy(asked))
 
     @property
     def record(self) -> AppRecord:

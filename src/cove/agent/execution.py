@@ -137,16 +137,17 @@ class Executions:
         ]
         if found.rows and found.columns:
             others.append(asyncio.create_task(_sized(command, found)))
+        ended = False
         try:
             await asyncio.wait({outward, *others[:2]}, return_when=asyncio.FIRST_COMPLETED)
-            if outward.done() and outward.result():
-                return await self._end(command, found.container)
+            ended = outward.done() and outward.result()
         finally:
             for task in (outward, *others):
                 task.cancel()
             await asyncio.gather(outward, *others, return_exceptions=True)
-        await self._abandon(command, found)
-        return {}
+            if not ended:  # whatever the reason, the agent's own end included
+                await self._abandon(command, found)
+        return await self._end(command, found.container) if ended else {}
 
     async def _end(self, command: RunningCommand, container: ContainerFacts) -> dict[str, object]:
         code = await command.exit_code()

@@ -5,11 +5,14 @@ Imported inside `cove.agent` only.
 
 from __future__ import annotations
 
+import asyncio
 import time
+
+from msgspec.structs import replace
 
 from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
-from cove.errors import CoveError, NotFound
+from cove.errors import CoveError, NotFound, PlatformError
 from cove.model.certificates import Served
 from cove.model.release import Image, Release, companion_names
 from cove.model.views import (
@@ -24,11 +27,18 @@ from cove.model.views import (
 )
 from cove.planning.planner import replaced_in_order
 from cove.ports import AppRecord, ContainerFacts
-from cove.rollout.losses import kept
+from cove.rollout.losses import Serves, kept
+from cove.rollout.outside import serves_outside
 from cove.rollout.urls import release_urls, route_url
 
 _WELL = frozenset({"running", "done"})
 _DAY = 86400.0
+# What is said of an app where only the proxy could be asked.
+_OUTSIDE: dict[Serves, tuple[AppState, str]] = {
+    "yes": ("degraded", "the proxy leads to release {} and it answers"),
+    "no": ("down", "the proxy does not lead to release {}, or it does not answer"),
+    "unknown": ("unknown", "release {} is the live one; whether it serves could not be checked"),
+}
 _EXPIRING = 21 * 86400.0  # seconds; renewal begins at 30 days, so this much means it failed
 
 
@@ -37,16 +47,38 @@ async def app_status(parts: Parts, name: str) -> AppStatus:
     record = parts.store.app(name)
     if record is None:
         raise NotFound(f"there is no app {name}", hint="see them all: cove status")
-    return _status(parts, record, await parts.engine.containers(name))
+    try:
+        containers = await parts.engine.containers(name)
+    except PlatformError as error:
+        return await _unseen(parts, record, error)
+    return _status(parts, record, containers)
 
 
 async def all_statuses(parts: Parts) -> list[AppStatus]:
     """Every app, by name, from one look at the containers."""
-    containers = await parts.engine.containers()
+    records = sorted(parts.store.apps(), key=lambda record: record.name)
+    try:
+        containers = await parts.engine.containers()
+    except PlatformError as error:
+        return await asyncio.gather(*(_unseen(parts, record, error) for record in records))
     return [
         _status(parts, record, tuple(c for c in containers if c.app == record.name))
-        for record in sorted(parts.store.apps(), key=lambda record: record.name)
+        for record in records
     ]
+
+
+async def _unseen(parts: Parts, record: AppRecord, error: PlatformError) -> AppStatus:
+    """What the record and the proxy say of an app while Docker says nothing."""
+    known = _status(parts, record, ())
+    replicas = tuple(replace(replica, state="unknown") for replica in known.replicas)
+    known = replace(known, replicas=replicas)
+    release = parts.store.release(record.name, record.live) if record.live else None
+    if release is None or record.stopped or known.state == "rolling":
+        return replace(known, problem=f"{error.message}; this is what is recorded")
+    platform, settings = parts.rollouts.platform, parts.rollouts.proxy
+    state, words = _OUTSIDE[await serves_outside(release, platform, settings)]
+    words = words.format(release.number)
+    return replace(known, state=state, problem=f"{error.message}; {words}")
 
 
 def outline(parts: Parts) -> list[OutlineView]:
@@ -121,16 +153,21 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
     state = _state(record, replicas, rolling=rollout is not None)
     if trouble and state == "running":
         state = "degraded"
+    tried = _tried(parts, record) if state == "empty" else None
+    if tried is not None:
+        state = "failed"
+    shown = release or tried
     settings = parts.rollouts.proxy
+    problem = _failure(tried) if tried else _problem(state, replicas)
     return AppStatus(
         name=record.name,
         state=state,
         release=record.live,
-        image=_image(release) if release else "",
-        digest=_digest(release) if release else "",
+        image=_image(shown) if shown else "",
+        digest=_digest(shown) if shown else "",
         urls=tuple(release_urls(release.spec, settings)) if release else (),
-        since=release.created_at if release else record.created_at,
-        problem="; ".join(filter(None, (_problem(state, replicas), _told(trouble)))),
+        since=shown.created_at if shown else record.created_at,
+        problem="; ".join(filter(None, (problem, _told(trouble)))),
         source=record.source,
         rollout=rollout,
         replicas=replicas,
@@ -147,6 +184,15 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
         order=replaced_in_order(release.spec) if release else "",
         powers=powers_of(parts, record.name),
     )
+
+
+def _tried(parts: Parts, record: AppRecord) -> Release | None:
+    """The last release of an app of which none was ever live."""
+    return next(iter(parts.store.releases(record.name)), None)
+
+
+def _failure(release: Release) -> str:
+    return f"its first deploy failed: {release.error}" if release.error else "it never served"
 
 
 def _replicas(

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cove.appfile import document
 from cove.appfile.attached_files import CONFIG, SECRET, inline_definitions
-from cove.appfile.filling import Filling
+from cove.appfile.filling import Filling, hidden
 from cove.appfile.keys import (
     COMPOSE,
     COMPOSE_REFUSED,
@@ -55,7 +55,7 @@ def read(name: str, root: Value, filling: Filling) -> App:
     """The app, its name being known. Findings are recorded; the app is whole without any."""
     top = root.entries()
     found = _short(name, root, filling) if is_short(top) else _compose(name, root, filling)
-    return replace(found, powers=root.reading.grants.used())
+    return replace(found, powers=root.reading.grants.used(), hidden=hidden(root.reading))
 
 
 def _short(name: str, root: Value, filling: Filling) -> App:

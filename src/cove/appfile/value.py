@@ -40,6 +40,7 @@ class Reading:
     server: Server = ELSEWHERE
     grants: Grants = field(default_factory=Grants)
     parsed: dict[str, dict[str, str]] = field(default_factory=dict)  # env files, by path
+    used: dict[str, set[str]] = field(default_factory=dict)  # variables, and the keys they stand in
 
 
 @dataclass(frozen=True, slots=True)

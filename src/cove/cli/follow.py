@@ -39,6 +39,7 @@ class Finished(Struct, frozen=True, kw_only=True):
     release: int = 0
     serving: int = 0
     serves: str = "yes"  # whether that was seen to run: yes, no or unknown
+    seen_by: str = "docker"  # or the proxy, where Docker could not be asked
     seconds: float = 0.0
     error: dict[str, Any] | None = None
 
@@ -236,6 +237,7 @@ class Follower:
             "release": end.release,
             "serving": end.serving,
             "serves": end.serves,
+            "seen_by": end.seen_by,
             "urls": end.urls,
             "seconds": end.seconds,
             "exit_code": end.exit_code,
@@ -263,6 +265,8 @@ def _serving(end: Finished) -> str:
         return f"release {end.serving} is the live one; whether it runs could not be checked"
     if end.serves == "no":
         return f"release {end.serving} is the live one, but not all of it runs: cove status"
+    if end.seen_by == "proxy":
+        places += "; Docker could not be asked, but the proxy leads to it and it answers"
     return f"release {end.serving} still serves{places}"
 
 

@@ -198,6 +198,9 @@ class App(Struct, frozen=True, kw_only=True):
     networks: tuple[Network, ...] = ()  # beside the default one
     volumes: tuple[Volume, ...] = ()  # those that are more than a name
     powers: tuple[str, ...] = ()  # what of the host it uses, as `cove allow` spells it
+    # Values of variables in keys that are no environment: nobody is shown them, and a record that
+    # holds any is encrypted as a whole.
+    hidden: tuple[str, ...] = ()
 
     def service(self, name: str) -> Service:
         """The service of that name; KeyError where there is none."""

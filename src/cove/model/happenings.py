@@ -95,5 +95,7 @@ def _failure(rollout: Rollout, event: Event) -> str:
     error = event.data.get("error") or {}
     serving = int(event.data.get("serving", 0))
     why = str(error.get("message", "")).partition("\n")[0]
-    still = f"release {serving} still serves" if serving else "nothing serves"
+    seen = event.data.get("serves", "yes") == "yes"
+    live = f"release {serving} {'still serves' if seen else 'is the live one'}"
+    still = live if serving else "nothing serves"
     return f"the {rollout.kind} failed: {why}; {still}"

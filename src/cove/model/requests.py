@@ -36,3 +36,4 @@ class PlanView(Struct, frozen=True, kw_only=True):
     operations: tuple[dict[str, str], ...]
     notes: tuple[str, ...]
     urls: tuple[str, ...]
+    variables: tuple[str, ...] = ()  # names of those taken from the client's shell or `.env`

@@ -13,7 +13,9 @@ from cove.model.certificates import CertSource, ChallengeKind
 from cove.model.events import Rollout
 from cove.model.release import ReleaseStatus
 
-AppState = Literal["running", "degraded", "down", "stopped", "rolling", "empty"]
+AppState = Literal[
+    "running", "degraded", "down", "stopped", "rolling", "failed", "empty", "unknown"
+]
 ProxyState = Literal["starting", "ready", "down"]
 
 

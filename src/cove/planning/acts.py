@@ -1,4 +1,4 @@
-"""The plans of an app that keeps its release: stop, start, remove. Pure."""
+"""The plans of an app that keeps its release: stop, start, restart of companions, remove. Pure."""
 
 from __future__ import annotations
 
@@ -100,6 +100,47 @@ def _companions(
         )
         for change in changes(release.spec, release.images, observed, digests)
     ]
+
+
+def plan_restart(release: Release, names: Collection[str]) -> op.Plan:
+    """How companions are replaced in place by equal ones, each after those it depends on.
+
+    Those that shall follow them (`restart: true`) do, but what a route leads to: that is told.
+    """
+    spec = release.spec
+    needed = {service.name for service in spec.needed()}
+    causes = dict.fromkeys(names, "a restart was asked for")
+    steps: list[op.AnyOperation] = []
+    for service in spec.companions():
+        follows = [d.service for d in service.depends_on if d.restart and d.service in causes]
+        if follows:
+            causes.setdefault(service.name, f"{follows[0]}, which it depends on, is replaced")
+        if service.name in causes and service not in spec.tasks():
+            steps.append(
+                op.ConvergeService(
+                    service=service.name,
+                    release=release.number,
+                    releases=(release.number,),
+                    companions=companions_of(release),
+                    before=release.number,
+                    restart=True,
+                    settle=0.0 if service.name in needed else service.rollout.settle,
+                    cause=causes[service.name],
+                )
+            )
+    left = [
+        f"{service.name} depends on {dependency.service} and is not replaced with it"
+        for service in spec.released()
+        for dependency in service.depends_on
+        if dependency.restart and dependency.service in causes
+    ]
+    return op.Plan(
+        app=release.app,
+        operations=tuple(steps),
+        pivot=len(steps) - 1,
+        before=release.number,
+        notes=tuple(left),
+    )
 
 
 def plan_remove(app: str, observed: Observed, *, volumes: bool) -> op.Plan:

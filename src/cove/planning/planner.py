@@ -135,7 +135,7 @@ class _Draft:
         cause = new.why
         if old is not None and self.gap:
             cause = f"release {old.number} can come back until release {new.number} serves"
-        elif old is not None:
+        elif old is not None and old.spec.released() and new.spec.released():
             cause = f"both run side by side until release {new.number} serves"
         before = (live.number,) if live else ()
         return op.WriteProject(
@@ -159,7 +159,10 @@ class _Draft:
         new, old = self.new, self.old
         steps = self._companions(needed=True)
         if new.spec.released():
-            cause = f"release {old.number} serves meanwhile" if old else "nothing serves yet"
+            serving = old if old and old.spec.released() else None
+            cause = (
+                f"release {serving.number} serves meanwhile" if serving else "nothing serves yet"
+            )
             steps += [*self._befores(), self._start(cause), ready(new, settle=True)]
         if new.spec.routes or (old and old.spec.routes):
             steps.append(switch(new, old, {}))

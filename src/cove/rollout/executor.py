@@ -17,6 +17,7 @@ from cove.model.events import EventKind, Rollout
 from cove.planning import operations as op
 from cove.ports import Step
 from cove.rollout import before, companions, containers, networks, traffic
+from cove.rollout.masking import hidden_values, masked
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
@@ -135,7 +136,9 @@ class Executor:
             # Not even a bug in one may keep the others from being taken back.
             bug = None if isinstance(error, CoveError) else error
             name = type(step).__name__
-            _log.error("%s of %s was not undone: %s", name, self.plan.app, error, exc_info=bug)
+            # The log's errors become events, too.
+            said = masked(str(error), hidden_values(self.plan.app, self.work.platform.store))
+            _log.error("%s of %s was not undone: %s", name, self.plan.app, said, exc_info=bug)
             self.incomplete = True
             self._tell("notice", index, f"could not be undone: {error}")
         else:

@@ -30,11 +30,16 @@ async def resolve_images(app: App, work: Work) -> dict[str, Image]:
 
 
 async def local_images(app: App, engine: Engine) -> tuple[dict[str, Image], list[str]]:
-    """The images that are on this machine already, and a note for each service that lacks one."""
+    """The images that are on this machine already, and a note for each service that lacks one.
+
+    Raises Refused as `resolve_images` would without asking a registry.
+    """
     images: dict[str, Image] = {}
     notes = []
     for service in app.services:
         facts = await _so_called(service.image, engine)
+        if not _must_pull(service, facts):
+            await _check_platform(service.image, _present(service, facts), engine)
         if facts is None:
             notes.append(f"{service.image} is not on this machine yet and would be pulled")
         else:
@@ -76,12 +81,7 @@ async def _resolve(service: Service, work: Work) -> Image:
     if _must_pull(service, before):
         await _pull(service, before, work)
     facts = await _so_called(reference, engine)
-    if facts is None:
-        raise Refused(
-            f"{reference} is not on this machine, and `pull_policy: {service.pull_policy}` "
-            "forbids fetching it",
-            code="image-missing",
-        )
+    facts = _present(service, facts)
     await _check_platform(reference, facts, engine)
     pulled = before is None or before.id != facts.id
     return _image(reference, facts, pulled=pulled)
@@ -93,6 +93,16 @@ async def _so_called(reference: str, engine: Engine) -> ImageFacts | None:
     wanted = repository(reference)
     named = facts and any(repository(n) == wanted for n in (*facts.tags, *facts.digests))
     return facts if named else None
+
+
+def _present(service: Service, facts: ImageFacts | None) -> ImageFacts:
+    if facts is None:
+        raise Refused(
+            f"{service.image} is not on this machine, and `pull_policy: {service.pull_policy}` "
+            "forbids fetching it",
+            code="image-missing",
+        )
+    return facts
 
 
 def _must_pull(service: Service, local: ImageFacts | None) -> bool:

@@ -116,8 +116,7 @@ async def prepare(
     fetch: Callable[[], Awaitable[dict[str, Image]]] | None = None,
 ) -> Prepared:
     """Fetches the images, decides what they leave open, and records a release and its plan."""
-    preflight.check_powers(candidate.spec, work.platform)
-    await preflight.check_disk(work)
+    await check_before(candidate.spec, work)
     if fetch is None:  # an earlier release was looked at in its time
         for remark in await work.platform.certificates.check(candidate.spec):
             work.emit("notice", text=remark)
@@ -127,11 +126,9 @@ async def prepare(
     record = work.platform.store.reserve_subnet(spec.name, candidate.source, taken)
     subnets = work.platform.store.reserve_networks(spec.name, spec.own_networks(), taken)
     observed = await observe(record, work.platform, work.naming, subnets)
-    check_data(spec, observed)
     digests = companion_digests(spec, images, work.naming)
     gap = needs_gap(spec, images, observed, digests)
-    preflight.check_memory(observed, work, gap=gap)
-    preflight.check_host_ports(spec, observed, work)
+    check_beside(spec, observed, work, gap=gap)
     check_certificates(spec, work.platform.store)  # an image may have taken minutes to come
     release, hold = work.platform.store.create_release(
         rollout,
@@ -146,6 +143,19 @@ async def prepare(
     plan = with_neighbours(plan, spec, work.platform.store)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
+
+
+async def check_before(spec: App, work: Work) -> None:
+    """What is checked before any image is fetched; a plan asks the same. Raises Refused."""
+    preflight.check_powers(spec, work.platform)
+    await preflight.check_disk(work)
+
+
+def check_beside(spec: App, observed: Observed, work: Work, *, gap: bool) -> None:
+    """What is checked against what runs; a plan asks the same. Raises Refused."""
+    check_data(spec, observed)
+    preflight.check_memory(observed, work, gap=gap)
+    preflight.check_host_ports(spec, observed, work)
 
 
 def check_data(spec: App, observed: Observed) -> None:

@@ -15,6 +15,7 @@ from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
 from cove.rollout import companions, containers, networks, revival, traffic
 from cove.rollout.executor import Executor
+from cove.rollout.masking import masked, masked_error, masking
 from cove.rollout.rollouts import Rollouts
 from cove.rollout.work import Work
 
@@ -42,7 +43,8 @@ async def end_interrupted(rollouts: Rollouts) -> None:
         try:
             await _resume(journal, rollouts)
         except (CoveError, OSError) as error:
-            _log.error("rollout %s could not be ended: %s", journal.rollout.id, error)
+            said = masked(str(error), rollouts.hidden(journal.rollout.app))
+            _log.error("rollout %s could not be ended: %s", journal.rollout.id, said)
 
 
 async def _resume(journal: Journal, rollouts: Rollouts) -> None:
@@ -51,7 +53,8 @@ async def _resume(journal: Journal, rollouts: Rollouts) -> None:
     if ended is not None:
         rollouts.platform.store.close_rollout(rollout, ended)
         return
-    work = rollouts.work(rollout.app, rollouts.events.emitter(rollout.id))
+    hidden = rollouts.hidden(rollout.app)
+    work = rollouts.work(rollout.app, masking(rollouts.events.emitter(rollout.id), hidden))
     work.emit("notice", text="the agent ended in the middle of this; it is brought to an end now")
     await rollouts.platform.composer.settle(rollout.app)
     plan = _plan(journal)
@@ -111,7 +114,8 @@ async def restore(app: str, rollouts: Rollouts) -> None:
             return
         halfway = app in rollouts.unsettled
         try:
-            await _restore(record, rollouts.work(app, told), everything=halfway)
+            emit = masking(told, rollouts.hidden(app))
+            await _restore(record, rollouts.work(app, emit), everything=halfway)
         except Exception as error:  # noqa: BLE001 - one app's trouble is not another's
             rollouts.unsettled.add(app)
             _trouble(app, rollouts, error)
@@ -126,6 +130,7 @@ def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
     known = rollouts.troubles.get(app)
     bug = None if isinstance(error, CoveError | OSError) else error
     found = error if isinstance(error, CoveError) else CoveError(f"{type(error).__name__}: {error}")
+    found = masked_error(found, rollouts.hidden(app))
     rollouts.troubles[app] = found
     if known is None or known.message != found.message:
         text = "%s could not be restored: %s"

@@ -11,7 +11,7 @@ import logging
 import shlex
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -33,20 +33,22 @@ from cove.model.events import Outcome, Rollout, RolloutKind
 from cove.model.release import Release
 from cove.model.requests import DeployRequest, PlanView
 from cove.planning import operations as op
-from cove.planning.acts import plan_remove, plan_start, plan_stop
+from cove.planning.acts import plan_remove, plan_restart, plan_start, plan_stop
 from cove.planning.observed import Observed
 from cove.planning.planner import KEEP_RELEASES, needs_gap, plan_rollout
 from cove.ports import AppRecord, Platform
 from cove.render.compose import companion_digests
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
-from cove.rollout import networks, prepare
+from cove.rollout import networks, prepare, restarting
 from cove.rollout.containers import prune_images
 from cove.rollout.domains import check_certificates
 from cove.rollout.eventlog import EventLog
 from cove.rollout.executor import Executor
 from cove.rollout.images import local_images, recall_images
 from cove.rollout.losses import Serves, serves
+from cove.rollout.masking import hidden_values, masked, masked_error, masking
+from cove.rollout.outside import serves_outside
 from cove.rollout.preflight import check_powers
 from cove.rollout.urls import release_urls
 from cove.rollout.work import Work, observe
@@ -82,34 +84,55 @@ class Rollouts:
         async def body(rollout: Rollout, work: Work) -> Outcome:
             return await self._make_live(candidate, rollout, work)
 
-        return self._begin(candidate.spec.name, "deploy", request.by, body)
+        return self._begin(candidate.spec.name, "deploy", request.by, body, candidate.spec.hidden)
 
     async def plan(self, request: DeployRequest) -> PlanView:
-        """What `deploy` would do now, pulling and recording nothing."""
+        """What `deploy` would do now, pulling and recording nothing.
+
+        Raises what `deploy` would be refused for, as far as no registry must be asked.
+        """
         candidate = prepare.read(replace(request, take_over=True), self.platform.store)
         name = candidate.spec.name
+        try:
+            return await self._planned_view(request, candidate)
+        except Refused as error:
+            if not self._serving(name):
+                error.exit_code = EXIT_FAILED
+            raise masked_error(error, {*candidate.spec.hidden, *self.hidden(name)}) from error
+
+    async def _planned_view(self, request: DeployRequest, candidate: prepare.Candidate) -> PlanView:
+        name = candidate.spec.name
+        work = self.work(name, _untold)
+        await prepare.check_before(candidate.spec, work)
         images, notes = await local_images(candidate.spec, self.platform.engine)
         notes = [*notes, *await self.platform.certificates.check(candidate.spec)]
         record = self.platform.store.app(name)
         differs = prepare.other_source(name, request.origin, record)
         notes += [f"{differs}: deploying it takes --take-over"] if differs else []
+        notes += self._in_the_way(name)
         taken = max((r.number for r in self.platform.store.releases(name)), default=0)
         release = prepare.provisional(candidate, images, taken + 1)
         observed = await self._observed(record)
-        prepare.check_data(release.spec, observed)
         digests = companion_digests(release.spec, images, self.naming)
         gap = needs_gap(release.spec, images, observed, digests)
+        prepare.check_beside(release.spec, observed, work, gap=gap)
         hold = {s.name: "" for s in release.spec.routed()} if gap else {}
         plan = plan_rollout(release, observed, hold, digests)
         plan = prepare.with_neighbours(plan, release.spec, self.platform.store)
+        hidden = {*candidate.spec.hidden, *self.hidden(name)}
         return PlanView(
             app=name,
             release=release.number,
             release_now=record.live if record else 0,
-            operations=tuple(prepare.describe(plan)),
-            notes=(*notes, *plan.notes),
+            operations=masked(tuple(prepare.describe(plan)), hidden),
+            notes=masked((*notes, *plan.notes), hidden),
             urls=tuple(release_urls(release.spec, self.proxy)),
+            variables=tuple(sorted(request.variables)),
         )
+
+    def _in_the_way(self, app: str) -> list[str]:
+        active = self.active(app)
+        return [f"a {active.kind} is under way: a deploy waits for its end"] if active else []
 
     def rollback(self, app: str, number: int | None, by: str) -> Rollout:
         """Makes an earlier release live again, by its digest and configuration.
@@ -119,9 +142,25 @@ class Rollouts:
         target = self._rollback_target(app, number)
         return self._again(target, "rollback", by, f"rollback to release {target.number}")
 
-    def restart(self, app: str, by: str) -> Rollout:
-        """Replaces the app's containers with equal ones, losing no request."""
-        return self._again(self._live(app), "restart", by, "restart")
+    def restart(self, app: str, by: str, services: Sequence[str] = ()) -> Rollout:
+        """Replaces containers with equal ones: a release's, losing no request, or companions.
+
+        Raises NotFound for a service that is not there, InvalidFile (`usage`) for a task and for
+        services of both kinds at once, Refused (`not-running`) for companions of a stopped app.
+        """
+        live = self._live(app)
+        if not restarting.companions(live, services):
+            return self._again(live, "restart", by, "restart")
+        if self._record(app).stopped:
+            hint = f"start it: cove start {app}"
+            raise Refused(f"{app} is stopped", code="not-running", hint=hint)
+
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            await recall_images(live, work, services)
+            await self._execute(rollout, plan_restart(live, services), work)
+            return "done"
+
+        return self._begin(app, "restart", by, body)
 
     def stop(self, app: str, by: str) -> Rollout:
         """Stops an app and keeps everything of it."""
@@ -207,7 +246,7 @@ class Rollouts:
             prepare.check_claims(release.spec, self.platform.store)
             return await self._make_live(candidate, rollout, work, release)
 
-        return self._begin(release.app, kind, by, body)
+        return self._begin(release.app, kind, by, body, release.spec.hidden)
 
     def _planned(
         self, app: str, kind: RolloutKind, by: str, plan: Callable[[Observed], op.Plan]
@@ -239,9 +278,14 @@ class Rollouts:
         return "live"
 
     def _remark(self, work: Work, text: str) -> None:
+        text = masked(text, self.hidden(work.app))
         _log.warning("%s: %s", work.app, text)
         with suppress(PlatformError):
             work.emit("notice", text=text)
+
+    def hidden(self, app: str) -> tuple[str, ...]:
+        """The values that nobody is shown, of what an app runs or is about to run."""
+        return hidden_values(app, self.platform.store)
 
     async def _execute(self, rollout: Rollout, plan: op.Plan, work: Work) -> None:
         self.platform.store.save_plan(rollout, op.encode(plan))
@@ -260,19 +304,22 @@ class Rollouts:
             if executor.incomplete:
                 self.unsettled.add(work.app)
 
-    def _begin(self, app: str, kind: RolloutKind, by: str, body: Body) -> Rollout:
+    def _begin(
+        self, app: str, kind: RolloutKind, by: str, body: Body, hidden: tuple[str, ...] = ()
+    ) -> Rollout:
         rollout = self.platform.store.open_rollout(app, kind, by)
-        task = asyncio.create_task(self._run(rollout, body), name=f"rollout-{rollout.id}")
+        task = asyncio.create_task(self._run(rollout, body, hidden), name=f"rollout-{rollout.id}")
         self._tasks[rollout.id] = task
         self._cancellable.add(rollout.id)
         return rollout
 
-    async def _run(self, rollout: Rollout, body: Body) -> None:
-        work = self.work(rollout.app, self.events.emitter(rollout.id))
+    async def _run(self, rollout: Rollout, body: Body, hidden: tuple[str, ...]) -> None:
+        hidden = (*hidden, *self.hidden(rollout.app))
+        work = self.work(rollout.app, masking(self.events.emitter(rollout.id), hidden))
         try:
             outcome, error = await self._outcome(rollout, work, body)
             self._cancellable.discard(rollout.id)
-            await self.settle(rollout, work, outcome, error)
+            await self.settle(rollout, work, outcome, error and masked_error(error, hidden))
         finally:
             self._cancellable.discard(rollout.id)
             self._tasks.pop(rollout.id, None)
@@ -330,7 +377,8 @@ class Rollouts:
             await _networks_given_back(work)
         # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
         if self.events.outcome(rollout.id) is None:
-            data = self._result(known, outcome, error) | {"serves": await self._serves(known.app)}
+            seen, by = await self._serves(known.app)
+            data = self._result(known, outcome, error) | {"serves": seen, "seen_by": by}
             work.emit("finished", text=outcome, data=data)
         store.close_rollout(rollout, outcome)
 
@@ -363,15 +411,15 @@ class Rollouts:
         record = self.platform.store.app(app)
         return record.live if record and not record.stopped else 0
 
-    async def _serves(self, app: str) -> Serves:
-        """Whether what the record calls serving was seen to run just now."""
+    async def _serves(self, app: str) -> tuple[Serves, str]:
+        """Whether what the record calls serving was seen to run just now, and who was asked."""
         release = self.platform.store.release(app, self._serving(app))
         if release is None:
-            return "no"
+            return "no", ""
         try:
-            return serves(release, await self.platform.engine.sightings())
+            return serves(release, await self.platform.engine.sightings()), "docker"
         except (CoveError, OSError):
-            return "unknown"
+            return await serves_outside(release, self.platform, self.proxy), "proxy"
 
     def _record(self, app: str) -> AppRecord:
         record = self.platform.store.app(app)
@@ -438,6 +486,10 @@ async def _networks_given_back(work: Work) -> None:
         await networks.tidy(work, live)
     except CoveError as error:
         work.emit("notice", text=f"networks were not tidied: {error.message}")
+
+
+def _untold(*_: object, **__: object) -> None:
+    """For what is only looked at."""
 
 
 async def _pruned(work: Work) -> None:

@@ -39,6 +39,22 @@ def test_upgrades_of_a_family_lose_nothing(agent, name):
     assert set(recorded) == {"1", "2"}
 
 
+def test_one_companion_is_restarted_alone(agent, name):
+    """A fresh container of the worker, and of nothing else; the database's data stays."""
+    agent.deploy(family_file(name, "1")).expect("live")
+    mark(agent, name, "kept")
+    services = ("web", "worker", "db")
+    before = {service: container(agent, name, service)["Id"] for service in services}
+    for service in ("worker", "db"):
+        said = agent.cove("restart", name, service)
+        assert said.code == 0, said.err
+    after = {service: container(agent, name, service)["Id"] for service in services}
+    assert [s for s in services if before[s] != after[s]] == ["worker", "db"]
+    # The web service had a connection to the old one, and finds out with its first answer.
+    until(lambda: marked(agent, name) == ["kept"], "what was written is there")
+    assert agent.cove("restart", name, "nobody").code == 2
+
+
 def test_siblings_find_the_release_that_serves(agent, name):
     """The worker reaches the web service by its name, before, during and after an upgrade."""
     agent.deploy(family_file(name, "1")).expect("live")

@@ -17,6 +17,7 @@ from support.agent import BIN, Agent, ApiError, running
 from support.appfiles import app_file, host
 from support.old_engine import old_engine
 from support.polling import until
+from support.relay import relay
 from support.traffic import Traffic
 
 
@@ -102,6 +103,30 @@ def test_a_docker_that_goes_away_costs_no_request(images, tmp_path: Path):
         until(lambda: agent.world()["containers"] == before["containers"], "all is as before")
         agent.deploy(app_file(name, images.second)).expect("live")
         assert len(agent.owned.containers(name)) == 1
+
+
+def test_what_serves_while_docker_is_away(images, tmp_path: Path):
+    """The proxy is asked, and it is said that it was; an app without a domain stays unknown."""
+    place = tmp_path / "docker.sock"
+    with (
+        relay(place, str(engine.socket_path())) as docker,
+        running(Agent(env={"DOCKER_HOST": f"unix://{place}"})) as agent,
+    ):
+        agent.deploy(app_file("seen", images.hello)).expect("live")
+        agent.deploy(app_file("inner", images.hello, domain=None, health=None)).expect("live")
+        docker.cut()
+        ended = agent.deploy(app_file("seen", images.second)).expect("kept")
+        assert ended.error["code"] == "docker-down", ended.error
+        assert (ended.data["serves"], ended.data["seen_by"]) == ("yes", "proxy")
+        for words in (["status"], ["status", "seen"]):
+            said = agent.cove(*words).out
+            assert "Docker does not answer" in said
+            assert "the proxy leads to release 1 and it answers" in said
+        states = {app["name"]: app["state"] for app in agent.cove("status", "--json").json["apps"]}
+        assert states == {"seen": "degraded", "inner": "unknown"}
+        docker.mend()
+        until(lambda: "running" in agent.cove("status", "seen").out, "Docker is asked again")
+        agent.act("seen", "remove").expect("done")
 
 
 def test_a_docker_that_is_too_old(idle, tmp_path: Path):

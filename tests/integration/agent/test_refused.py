@@ -126,7 +126,7 @@ def test_nothing_is_left_behind(tried):
         "apps": [app for app in tried.before["apps"] if app["name"] != "newcomer"]
     }
     states = {app["state"] for app in tried.after["apps"] if app["name"] == "newcomer"}
-    assert states <= {"empty"}
+    assert states <= {"failed"}
 
 
 def test_a_name_whose_first_deploy_failed_is_free(agent, images, steady):
@@ -135,8 +135,26 @@ def test_a_name_whose_first_deploy_failed_is_free(agent, images, steady):
     bad = app_file(name, images.keeping, env={"FAULT": "exit"})
     agent.deploy(bad).expect("failed")
     assert not agent.owned.volumes(name)
+    status = agent.cove("status", name)
+    assert "its first deploy failed: " in status.out
+    assert "exited with code 1" in status.out
+    for said in (status, agent.cove("status"), agent.cove("history", name)):
+        assert f"deploy it again, or take it away: cove remove {name}" in plain(said.err)
     agent.deploy(app_file(name, images.keeping)).expect("live")
     assert agent.web.get(host(name)).status == 200
+
+
+def plain(text: str) -> str:
+    """A command as somebody would type it who has but one data directory."""
+    return re.sub(r"cove --data-dir \S+ ", "cove ", text)
+
+
+def test_an_app_whose_first_deploy_failed_can_be_removed(agent, images):
+    """It goes without a trace."""
+    name = "never-was"
+    agent.deploy(app_file(name, images.keeping, env={"FAULT": "exit"})).expect("failed")
+    assert agent.cove("remove", name, "--yes").code == 0
+    assert name not in agent.cove("status").out
 
 
 def test_the_error_is_shown_to_people(agent, images, steady):

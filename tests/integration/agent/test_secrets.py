@@ -14,6 +14,7 @@ from support.images import Images
 
 SECRETS = {"TOKEN": "s3cr3t-token-$x", "FROM_FILE": "file-pässword-42", "MULTI": "a-part"}
 VERSIONED = "interpolated-middle-77"
+LABELLED = "interpolated-label-78"
 
 
 class Deployed:
@@ -27,11 +28,12 @@ class Deployed:
                 "MULTI": "postgres://u:${MIDDLE}@db",
             },
             "env_file": "secret.env",
+            "labels": {"note": "${LABELLED}"},
         }
         self.argv: set[bytes] = set()
         text = app_file("secretive", images.hello, **keys)
         more = {
-            "variables": {"TOKEN": SECRETS["TOKEN"], "MIDDLE": VERSIONED},
+            "variables": {"TOKEN": SECRETS["TOKEN"], "MIDDLE": VERSIONED, "LABELLED": LABELLED},
             "env_files": {"secret.env": f"FROM_FILE={SECRETS['FROM_FILE']}\n"},
         }
         rollout = agent.begin(text, **more)
@@ -87,13 +89,25 @@ def test_no_file_holds_a_value_in_the_clear(agent, deployed):
             assert needle.encode() not in data, path
 
 
+def test_a_value_in_another_key_is_in_the_compose_file_alone(agent, deployed):
+    """A label reaches the container; beside the file that Compose reads nothing has it."""
+    container = next(iter(agent.owned.containers("secretive").values()))
+    labels = engine.get(f"/containers/{container['Id']}/json")["Config"]["Labels"]
+    assert labels["note"] == LABELLED
+    files = [path for path in agent.data_dir.rglob("*") if path.is_file()]
+    holding = [path.name for path in (*files, agent.log) if LABELLED.encode() in path.read_bytes()]
+    assert holding == ["compose.yaml"]
+    assert LABELLED not in "\n".join(deployed.events)
+    assert LABELLED.encode() not in b"\n".join(deployed.argv)
+
+
 def test_the_record_holds_sealed_values(agent, deployed):
-    """The database keeps something for the app's secrets, and names them."""
+    """The database keeps the app's secrets, and a spec that a variable may be in, encrypted."""
     with sqlite3.connect(f"file:{agent.data_dir / 'state.db'}?mode=ro", uri=True) as db:
-        dump = "\n".join(db.iterdump())
+        query = "SELECT typeof(spec), typeof(secrets) FROM releases WHERE app = 'secretive'"
+        kinds = db.execute(query).fetchall()
     db.close()
-    assert "TOKEN" in dump
-    assert "secretive" in dump
+    assert set(kinds) == {("blob", "blob")}
 
 
 def test_files_are_for_the_owner_alone(agent, deployed):

@@ -125,6 +125,8 @@ def test_services_are_completed(data_dir, agent):
     """Of the app that was typed."""
     assert tab(data_dir, "exec", "shop", "--service", "w") == ["web", "worker"]
     assert tab(data_dir, "exec", "blog", "--service", "") == ["blog"]
+    assert tab(data_dir, "restart", "shop", "w") == ["web", "worker"]
+    assert tab(data_dir, "restart", "shop", "web", "d") == ["db"]
 
 
 def test_powers_are_completed(data_dir, agent):

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 from msgspec.structs import replace
 
 from cove.adapters.sqlite import SqliteStore
+from cove.adapters.sqlite.migrations import _SEALED_SPECS, MIGRATIONS
 from cove.errors import NotFound, PlatformError, Refused
 from cove.model.app import (
     App,
@@ -136,6 +141,63 @@ def test_secrets_lie_sealed(tmp_path):
         bytes_on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"shop.example.com" in bytes_on_disk
     assert b"s3cret" not in bytes_on_disk
+
+
+def test_a_spec_with_hidden_values_lies_sealed_as_a_whole(tmp_path):
+    """What a variable put into a command or a label is in no file of the store."""
+    options = {"command": ["serve", "--token=hidden-t0ken"], "labels": {"l": "hidden-t0ken"}}
+    service = Service(name="web", image="registry.test/shop:1", options=options)
+    hiding = App(name="shop", services=(service,), hidden=("hidden-t0ken",))
+    with opened(tmp_path / "cove.db") as store:
+        deploy(store, hiding)
+        store._db.rows("PRAGMA wal_checkpoint(FULL)")
+        bytes_on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert stored(store, 1).spec == hiding
+    assert b"hidden-t0ken" not in bytes_on_disk
+
+
+def as_an_older_version_left_it(path: Path) -> None:
+    """The records of a store before specs were sealed."""
+    with opened(path) as store:
+        deploy(store, RICH)
+    with closing(sqlite3.connect(path)) as raw:
+        raw.execute("ALTER TABLE releases DROP COLUMN unsealed")
+        raw.execute(f"PRAGMA user_version = {SEALING}")
+        raw.commit()
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+SEALING = MIGRATIONS.index(_SEALED_SPECS)
+
+
+def test_what_an_older_version_wrote_is_sealed(tmp_path):
+    """Nothing of it is left in the clear in any file, and it reads as before."""
+    path = tmp_path / "cove.db"
+    as_an_older_version_left_it(path)
+    assert b"registry.test/worker:1" in path.read_bytes()
+    with opened(path) as store:
+        on_disk = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert b"registry.test/worker:1" not in on_disk
+        assert stored(store, 1).spec == RICH
+    with opened(path) as store:
+        assert stored(store, 1).spec == RICH
+
+
+def test_without_its_key_an_older_record_waits(tmp_path, caplog):
+    """The store opens all the same, says so, and seals once the key is back."""
+
+    class Lost(Backwards):
+        def open(self, sealed: bytes) -> bytes:
+            raise PlatformError("no key", code="secret-key")
+
+    path = tmp_path / "cove.db"
+    as_an_older_version_left_it(path)
+    SqliteStore(path, Lost()).close()
+    assert "not encrypted yet: no key" in caplog.text
+    assert b"registry.test/worker:1" in path.read_bytes()
+    with opened(path) as store:
+        assert stored(store, 1).spec == RICH
+    assert b"registry.test/worker:1" not in path.read_bytes()
 
 
 def test_cipher_is_left_alone_without_secrets():

@@ -194,3 +194,45 @@ def test_secrets_are_told_apart_from_what_may_be_stored():
     found = app("image: x\nenv: {A: 1, B: $SECRET}\n", variables=VARIABLES)
     assert found.secrets() == {"shop": {"B": "hunter2"}}
     assert "hunter2" not in str(found.without_secrets().service("shop").environment["B"].value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "command: serve $SECRET\n",
+        "command: [serve, $SECRET]\n",
+        "labels: {a: x-$SECRET}\n",
+        "healthcheck: {test: check $SECRET}\n",
+        "health: /$SECRET\n",
+        "services: {db: {image: y, command: $SECRET}}\n",
+        "user: '${NONE:-1000}'\nhostname: $SECRET\n",
+    ],
+)
+def test_values_elsewhere_are_noted_to_be_hidden(text):
+    """Whatever key that is no environment they stand in, the app says what nobody may read."""
+    assert app(f"image: x\n{text}", variables=VARIABLES).hidden == ("hunter2",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image: x:$SECRET\n",
+        "image: x\ndomain: $SECRET.test\nport: 80\n",
+        "image: x\nenv: {A: $SECRET}\n",
+        "image: x:$SECRET\nlabels: {version: $SECRET}\n",
+        "image: x\ncommand: serve\n",
+    ],
+)
+def test_names_that_others_find_it_by_are_not_hidden(text):
+    """An image or a domain is no secret, and environment values are kept one by one."""
+    assert app(text, variables=VARIABLES).hidden == ()
+
+
+def test_under_x_cove_its_own_keys_count():
+    """A domain there is public, the path of a health check is not."""
+    text = (
+        "services: {web: {image: x, x-cove: "
+        "{domain: $OTHER.test, port: 80, health: /$SECRET}}}\nname: shop\n"
+    )
+    found = app(text, variables={**VARIABLES, "OTHER": "shop"})
+    assert found.hidden == ("hunter2",)

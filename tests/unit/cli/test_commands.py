@@ -107,6 +107,7 @@ def test_status_in_depth(cove: Cove, agent: FakeAgent) -> None:
         ("stopped", "cove start shop"),
         ("down", "cove logs shop"),
         ("empty", "cove remove shop"),
+        ("failed", "shop never served: deploy it again, or take it away: cove remove shop"),
     ],
 )
 def test_status_of_an_app_that_does_not_run_names_the_next_command(
@@ -116,6 +117,25 @@ def test_status_of_an_app_that_does_not_run_names_the_next_command(
     serve(agent, {**SHOP, "state": state})
     assert cove("status", "shop") == 0
     assert said in cove.err
+
+
+def test_status_of_all_names_the_next_command_of_a_failed_one(cove: Cove, agent: FakeAgent) -> None:
+    """With the reason above it."""
+    serve(agent, {**SHOP, "state": "failed", "problem": "its first deploy failed: it exited"})
+    assert cove("status") == 0
+    assert "shop: its first deploy failed: it exited" in cove.out
+    assert "take it away: cove remove shop" in cove.err
+
+
+def test_history_of_an_app_that_never_served_names_the_next_command(
+    cove: Cove, agent: FakeAgent
+) -> None:
+    """Nothing can be gone back to."""
+    failed = {"number": 1, "status": "failed", "error": "it exited"}
+    agent.answers["GET", "/v1/apps/shop/releases"] = (200, {"releases": [failed]})
+    assert cove("history", "shop") == 0
+    assert "deploy it again, or take it away: cove remove shop" in cove.err
+    assert "rollback" not in cove.err
 
 
 def test_history_lists_releases(cove: Cove, agent: FakeAgent) -> None:
@@ -155,6 +175,7 @@ def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None
                 {"title": "stop shop-r12", "cause": "release 13 serves"},
             ],
             "notes": ["the volume stays"],
+            "variables": ["TAG", "TOKEN"],
             "urls": ["https://shop.example"],
         },
     )
@@ -164,6 +185,7 @@ def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None
         "   1. start shop-r13  the image changed",
         "   2. stop shop-r12   release 13 serves",
         "  • the volume stays",
+        "  variables from your shell or .env: TAG, TOKEN",
         "  → https://shop.example",
     ]
     assert cove.err == "nothing was changed\n"

@@ -33,6 +33,17 @@ def titles(plan: op.Plan) -> list[str]:
     ]
 
 
+def test_nothing_is_said_to_run_side_by_side_that_does_not():
+    """Services that are replaced in place never have a second copy."""
+    beside = app(web(name="db"), web(name="worker"), routes=())
+    plan = plan_rollout(release(2, beside), observed(release(1, beside)), {})
+    assert lines(plan)[0] == f"{BOTH} deploy of acme/shop:1"
+    routed = app(web(name="db"), web())
+    plan = plan_rollout(release(2, routed), observed(release(1, beside)), {})
+    assert "side by side" not in render(plan)
+    assert "serves meanwhile" not in render(plan)
+
+
 def test_first_deploy():
     """An app that nothing is known of gets its network, and its routes once it is ready."""
     plan = plan_rollout(release(), observed(), {})

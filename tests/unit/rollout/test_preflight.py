@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from msgspec.structs import replace
+
+from cove.errors import EXIT_FAILED, EXIT_KEPT_OLD, Refused
 from cove.model.events import Rollout
+from cove.model.requests import DeployRequest
 
 from support.scenarios import family, problems
-from support.site import APP, Site
+from support.site import APP, Site, request
 from support.virtual_time import run
 
 MEGABYTE = 1 << 20
@@ -137,3 +142,66 @@ def test_powers_outlive_an_app_and_its_removal_says_so(here: Site):
     (note,) = plan.data["notes"]
     assert note.startswith("whatever is called shop next has its powers")
     assert note.endswith("cove allow shop --revoke host-bind=/srv")
+
+
+PORT_25 = 'ports: ["25:2525"]\n'
+
+
+@pytest.mark.parametrize(
+    ("spoil", "text", "code"),
+    [
+        (lambda world: setattr(world, "free_disk", MEGABYTE), "", "disk-full"),
+        (lambda world: setattr(world, "free_memory", MEGABYTE), "", "memory"),
+        (lambda world: world.port_holders.update({25: "exim"}), PORT_25, "port-taken"),
+        (lambda world: None, "routes: [{domain: taken.test}]\n", "route-taken"),
+        (lambda world: world.images.clear(), "pull_policy: never\n", "image-missing"),
+    ],
+    ids=["disk", "memory", "port", "route", "image"],
+)
+def test_a_plan_is_refused_as_its_deploy_would_be(here, spoil, text, code):
+    """What deploy says a moment later, plan says now; neither changes anything."""
+    run(here.deploy())
+    other = "name: other\nimage: acme/shop:1\ndomain: taken.test\nrollout: {settle: 0s}\n"
+    run(here.finished_deploy(DeployRequest(text=other)))
+    asked = request(text, "acme/shop:2")
+    if "routes" in text:
+        asked = replace(asked, text=asked.text.replace("domain: shop.test\n", ""))
+    spoil(here.world)
+    before = (here.store.rollouts(), here.store.releases(APP), list(here.world.moments))
+    with pytest.raises(Refused) as planned:
+        run(here.rollouts.plan(asked))
+    assert (here.store.rollouts(), here.store.releases(APP), here.world.moments) == before
+    assert planned.value.specific_code == code
+    assert planned.value.exit_code == EXIT_KEPT_OLD
+    try:
+        deployed = here.error(run(here.finished_deploy(asked)))
+    except Refused as error:
+        deployed = error.as_dict()
+    assert deployed["message"] == planned.value.message
+
+
+def test_a_plan_of_a_first_deploy_that_is_refused(here):
+    """Nothing serves that could have been kept, which the exit code says."""
+    here.world.free_disk = MEGABYTE
+    with pytest.raises(Refused) as caught:
+        run(here.rollouts.plan(request()))
+    assert caught.value.exit_code == EXIT_FAILED
+
+
+def test_a_plan_says_what_is_under_way(here):
+    """While another rollout holds the app a deploy would be refused."""
+
+    async def both() -> tuple[str, ...]:
+        first = here.rollouts.deploy(request())
+        notes = (await here.rollouts.plan(request())).notes
+        await here.finished(first)
+        return tuple(notes)
+
+    assert any("a deploy is under way" in note for note in run(both()))
+
+
+def test_a_plan_names_the_variables_it_was_given(here):
+    """Their names alone."""
+    plan = run(here.rollouts.plan(request("env: {A: $B}\n", variables={"B": "s3cret", "C": ""})))
+    assert plan.variables == ("B", "C")
+    assert "s3cret" not in str(plan)

@@ -251,25 +251,32 @@ def test_a_proxy_that_refuses(here):
 
 
 def test_what_serves_is_looked_at(here, monkeypatch):
-    """The record alone does not say that a release serves: Docker is asked, and may not answer."""
+    """The record alone does not say that a release serves: Docker is asked, or else the proxy."""
     run(here.deploy())
     here.rollouts.platform.proxy.refusal = "no"
     engine = here.rollouts.platform.engine
 
-    def told() -> str:
-        return str(here.events(run(here.deploy(image="acme/shop:2")))[-1].data["serves"])
+    def told() -> tuple[str, str]:
+        data = here.events(run(here.deploy(image="acme/shop:2")))[-1].data
+        return data["serves"], data["seen_by"]
 
-    assert told() == "yes"
+    assert told() == ("yes", "docker")
 
     async def away() -> Any:
         raise PlatformError("Docker does not answer", code="docker-down")
 
     with monkeypatch.context() as patch:
         patch.setattr(engine, "sightings", away)
-        assert told() == "unknown"
+        assert told() == ("yes", "proxy")
+        here.rollouts.platform.proxy.away = True
+        assert told() == ("unknown", "proxy")
+    here.rollouts.platform.proxy.away = False
     for box in here.world.of(APP):
         here.world.stop(box)
-    assert told() == "no"
+    assert told() == ("no", "docker")
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "sightings", away)
+        assert told() == ("no", "proxy")
 
 
 def test_a_full_disk_at_the_end_keeps_the_lock_only_until_there_is_room(here):

@@ -29,6 +29,7 @@ _NOT_FOUND: Final = 127
 _SAYS: Final = (b"OCI runtime exec failed", b"unable to find user ", b"unable to find group ")
 _TRIES: Final = 20  # the Engine answers before the terminal of the command exists
 _PAUSE: Final = 0.1  # seconds
+_PID_TRIES: Final = 60  # a minute, in all but the first moments one a second
 
 
 class DockerCommands:
@@ -154,12 +155,28 @@ class DockerCommand:
                 return
 
     async def pid(self) -> int:
-        """Its process as the Engine's machine numbers it; 0 when there is none."""
-        try:
-            about = await self._client.get(f"{self._path}/json")
-        except (EngineError, PlatformError):
-            return 0
-        return int(about.get("Pid") or 0) if about.get("Running") else 0
+        """Its process as the Engine's machine numbers it; 0 when there is none.
+
+        A command runs, and may have written, before the Engine knows its number; and an Engine
+        that does not answer at once may do so later.
+        """
+        pause = _PAUSE / 10
+        for _ in range(_PID_TRIES):
+            try:
+                about: dict[str, Any] = await self._client.get(f"{self._path}/json")
+            except EngineError as error:
+                if error.status == _GONE:
+                    return 0
+                about = {}
+            except PlatformError:
+                about = {}
+            if about.get("Running") and about.get("Pid"):
+                return int(about["Pid"])
+            if about and not about.get("Running") and about.get("ExitCode") is not None:
+                return 0
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 10 * _PAUSE)
+        return 0
 
     async def exit_code(self) -> int | None:
         """How it ended; None where that cannot be known, the container being gone."""

@@ -80,6 +80,19 @@ class Database:
         return next(iter(self.rows(query, *values)), None)
 
     @contextmanager
+    def overwriting(self) -> Iterator[sqlite3.Connection]:
+        """A transaction as `write`, after which nothing it replaced is left in the files."""
+        with self._translated():
+            self._connection.execute("PRAGMA secure_delete = ON")
+        try:
+            with self.write() as db:
+                yield db
+            with self._translated():
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._connection.execute("PRAGMA secure_delete = OFF")
+
+    @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield

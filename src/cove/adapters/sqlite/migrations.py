@@ -146,12 +146,19 @@ CREATE TABLE cert_progress (
 ) WITHOUT ROWID;
 """
 
+# What older versions wrote in the clear may hold values of variables: `unsealed` marks it.
+_SEALED_SPECS = """
+ALTER TABLE releases ADD COLUMN unsealed INTEGER NOT NULL DEFAULT 0 CHECK (unsealed IN (0, 1));
+UPDATE releases SET unsealed = 1;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _GRANTS,
     _NETWORKS,
     _HAPPENINGS,
     _CERTIFICATES,
+    _SEALED_SPECS,
 )
 
 

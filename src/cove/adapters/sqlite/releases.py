@@ -1,7 +1,12 @@
-"""The records of releases, from pending to superseded. Imported within the package only."""
+"""The records of releases, from pending to superseded. Imported within the package only.
+
+A spec lies in the clear but for its secrets, or, where values of variables may be anywhere in it,
+sealed as a whole: as a blob.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +21,7 @@ from cove.model.app import App
 from cove.model.events import Rollout
 from cove.model.release import Image, Placement, Release, names_for
 
+_log = logging.getLogger(__name__)
 _Secrets = dict[str, dict[str, str]]
 
 
@@ -123,6 +129,22 @@ class ReleaseRecords(Records):
         with self._db.write() as db:
             vacate(db, app, [held for held in occupied(db, app) if held not in kept])
 
+    def seal_old(self) -> None:
+        """Encrypts what an older version wrote in the clear; that waits for a key and room."""
+        rows = self._db.rows("SELECT rowid, spec, secrets FROM releases WHERE unsealed")
+        if not rows:
+            return
+        try:
+            for row in rows:
+                if row["secrets"] is not None:
+                    self._cipher.open(row["secrets"])  # with another key it would be lost for good
+                    break
+            sealed = [(self._cipher.seal(row["spec"].encode()), row["rowid"]) for row in rows]
+            with self._db.overwriting() as db:
+                db.executemany("UPDATE releases SET spec = ?, unsealed = 0 WHERE rowid = ?", sealed)
+        except PlatformError as error:
+            _log.error("records of releases are not encrypted yet: %s", error.message)
+
     def _insert(self, db: sqlite3.Connection, release: Release) -> None:
         db.execute(
             "INSERT INTO releases (app, number, spec, secrets, images, placements, created_at,"
@@ -130,7 +152,7 @@ class ReleaseRecords(Records):
             (
                 release.app,
                 release.number,
-                _json(release.spec.without_secrets()),
+                self._spec(release.spec),
                 self._sealed(release.spec),
                 _json(release.images),
                 _json(release.placements),
@@ -141,6 +163,10 @@ class ReleaseRecords(Records):
             ),
         )
 
+    def _spec(self, spec: App) -> str | bytes:
+        plain = _json(spec.without_secrets())
+        return self._cipher.seal(plain.encode()) if spec.hidden else plain
+
     def _sealed(self, spec: App) -> bytes | None:
         secrets = {service: values for service, values in spec.secrets().items() if values}
         return self._cipher.seal(msgspec.json.encode(secrets)) if secrets else None
@@ -149,10 +175,12 @@ class ReleaseRecords(Records):
         try:
             sealed = row["secrets"]
             secrets = {} if sealed is None else _secrets(self._cipher.open(sealed))
+            spec = row["spec"]
+            plain = self._cipher.open(spec) if isinstance(spec, bytes) else spec
             return Release(
                 app=row["app"],
                 number=row["number"],
-                spec=msgspec.json.decode(row["spec"], type=App).with_secrets(secrets),
+                spec=msgspec.json.decode(plain, type=App).with_secrets(secrets),
                 images=msgspec.json.decode(row["images"], type=dict[str, Image]),
                 placements=msgspec.json.decode(row["placements"], type=tuple[Placement, ...]),
                 status=row["status"],

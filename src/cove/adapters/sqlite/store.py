@@ -55,6 +55,11 @@ class SqliteStore(
         self._now = now
         self._listeners = set()
         self._db = Database(path)
+        try:
+            self.seal_old()
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         """Closes the file; no method but this one may be called afterwards."""

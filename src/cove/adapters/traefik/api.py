@@ -22,9 +22,10 @@ class TraefikApi:
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """Closes the connections."""
-        if self._session is not None:
-            await self._session.close()
+        """Closes the connections; the next question opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def ping(self) -> bool:
         """Whether it answers at all."""

@@ -68,6 +68,13 @@ class TraefikProxy:
             await asyncio.sleep(_LONGEST_POLL)
         raise PlatformError("the proxy did not drop the routes", code="proxy-refused")
 
+    async def leads(self, routes: ProxyRoutes) -> bool | None:
+        """Whether all of the routes are live, by the proxy's own word; None without one."""
+        if not await self._api.ping():
+            return None
+        problem, _ = await self._api.difference(routes)
+        return not problem
+
     @property
     def watched(self) -> bool:
         """Whether the directory that the proxy watches is there."""

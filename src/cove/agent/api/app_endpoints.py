@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cove.agent import following, status
 from cove.agent.api.answers import answer, begun, stream
@@ -18,6 +20,7 @@ from cove.ports import LogLine
 _APP = "/v1/apps/{app}"
 _ROLLOUT = {"rollout": Rollout}
 _MOST_LINES = 100_000
+ServiceName = Annotated[str, Meta(max_length=512)]
 
 
 class Act(Struct, forbid_unknown_fields=True):
@@ -30,6 +33,13 @@ class RollbackRequest(Struct, forbid_unknown_fields=True):
     """Which release to go back to; none means the one before."""
 
     release: int | None = None
+    by: Who = ""
+
+
+class RestartRequest(Struct, forbid_unknown_fields=True):
+    """Which services; none means what the routes lead to."""
+
+    services: tuple[ServiceName, ...] = ()
     by: Who = ""
 
 
@@ -86,11 +96,12 @@ class AppEndpoints:
         app = request.match_info["app"]
         return begun(self._parts.rollouts.rollback(app, body.release, body.by))
 
-    @endpoint("POST", f"{_APP}/restart", _ROLLOUT, body=Act)
+    @endpoint("POST", f"{_APP}/restart", _ROLLOUT, body=RestartRequest)
     async def restart(self, request: web.Request) -> web.StreamResponse:
-        """Replace an app's containers with equal ones."""
-        body = await read_body(request, Act)
-        return begun(self._parts.rollouts.restart(request.match_info["app"], body.by))
+        """Replace an app's containers with equal ones, or those of some services."""
+        body = await read_body(request, RestartRequest)
+        app = request.match_info["app"]
+        return begun(self._parts.rollouts.restart(app, body.by, body.services))
 
     @endpoint("POST", f"{_APP}/stop", _ROLLOUT, body=Act)
     async def stop(self, request: web.Request) -> web.StreamResponse:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from cove.cli.client import Client
+from cove.cli.commands.status import never_live
 from cove.cli.options import APP, Settings, shared
 from cove.cli.output import Output
 from cove.cli.text import ago, clip, short_digest
@@ -32,6 +33,8 @@ def command(settings: Settings, app: str) -> None:
     now = time.time()
     headers = ("RELEASE", "STATUS", "WHEN", "BY", "IMAGE", "WHY", "ERROR")
     out.table(headers, [_row(out, release, now) for release in releases])
+    if not any(r.get("status") in {"live", "superseded", "pending"} for r in releases):
+        out.note(never_live(settings, app))
     if any(r.get("status") == "superseded" for r in releases):
         out.note(f"go back to one: {settings.command(f'rollback {app} RELEASE')}")
 

@@ -47,5 +47,8 @@ def _show(out: Output, plan: dict[str, Any]) -> None:
         out.line("  nothing to do")
     for note in plan.get("notes", []):
         out.line(f"  {out.out.style(out.out.symbol('note'), 'yellow')} {out.foreign(note)}")
+    if plan.get("variables"):
+        names = out.foreign(", ".join(plan["variables"]))
+        out.line(f"  variables from your shell or .env: {names}")
     for url in plan.get("urls", []):
         out.line(f"  {arrow} {out.foreign(url)}")

@@ -18,7 +18,9 @@ _STYLES = {
     "rolling": "cyan",
     "stopped": "dim",
     "down": "red",
+    "failed": "red",
     "empty": "dim",
+    "unknown": "yellow",
 }
 
 
@@ -51,6 +53,14 @@ def _show_all(settings: Settings, out: Output, apps: list[dict[str, Any]]) -> No
             out.line(f"{mark} {app['name']}: {out.foreign(app['problem'])}")
         if app.get("rollout"):
             out.note(_under_way(settings, app["rollout"]))
+        elif app.get("state") == "failed":
+            out.note(never_live(settings, app["name"]))
+
+
+def never_live(settings: Settings, app: str) -> str:
+    """What to do with an app of which no release was ever live; `history` says it too."""
+    remove = settings.command(f"remove {app}")
+    return f"{app} never served: deploy it again, or take it away: {remove}"
 
 
 def _row(app: dict[str, Any], now: float) -> list[tuple[str, str]]:
@@ -92,10 +102,9 @@ def _show_one(settings: Settings, out: Output, app: dict[str, Any]) -> None:
         out.note(_under_way(settings, app["rollout"]))
     elif state == "stopped":
         out.note(f"start it: {settings.command('start ' + app['name'])}")
-    elif state == "empty":
-        remove = settings.command("remove " + app["name"])
-        out.note(f"deploy it again, or take it away: {remove}")
-    elif state in {"down", "degraded"}:
+    elif state in {"failed", "empty"}:
+        out.note(never_live(settings, app["name"]))
+    elif state in {"down", "degraded", "unknown"}:
         out.note(f"see why: {settings.command('logs ' + app['name'])}")
 
 
