@@ -1,0 +1,50 @@
+"""What observation needs of the world: small protocols that adapters fulfil.
+
+Imported by observation, by adapters and by the agent; imports only the model. Apart from
+`cove.ports`, which is what rollouts need: serving depends on nothing of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from cove.model.logs import Cursor, LogCount, LogPolicy, LogQuery, LogService, Record
+
+
+class LogStore(Protocol):
+    """Kept records. Every method blocks and may be called from any thread.
+
+    Reading never waits for writing. Each raises PlatformError (`state`, `disk-full`, `data-dir`).
+    """
+
+    def seal(
+        self, app: str, service: str, records: Sequence[Record], cursors: Sequence[Cursor]
+    ) -> None:
+        """Keeps a service's records, oldest first, and how far its streams are read, at once."""
+
+    def cursors(self) -> tuple[Cursor, ...]:
+        """How far each stream of every container is kept."""
+
+    def forget(self, containers: AbstractSet[str]) -> None:
+        """Drops the cursors of these containers, which are gone for good."""
+
+    def search(self, query: LogQuery) -> Iterator[Record]:
+        """Hits, newest first, each found as it is asked for; context follows its hit.
+
+        Closing the iterator ends the search. Raises InvalidFile-like `Refused` for a regular
+        expression that cannot be compiled or takes too long.
+        """
+
+    def counts(self, query: LogQuery) -> tuple[LogCount, ...]:
+        """Records by minute, service and level, oldest first."""
+
+    def services(self) -> tuple[LogService, ...]:
+        """Whose records are kept, by app and service."""
+
+    def retain(self, policy: LogPolicy, now: int) -> int:
+        """Deletes what is too old or too much, oldest first; returns the bytes given back."""
+
+    def compact(self, now: int) -> None:
+        """Merges small neighbours into larger chunks."""
