@@ -6,11 +6,13 @@ Imported by observation, by adapters and by the agent; imports only the model. A
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
-from cove.model.logs import Cursor, LogCount, LogPolicy, LogQuery, LogService, Record
+from msgspec import Struct
+
+from cove.model.logs import Cursor, LogCount, LogPolicy, LogQuery, LogService, Record, Stream
 
 
 class LogStore(Protocol):
@@ -48,3 +50,53 @@ class LogStore(Protocol):
 
     def compact(self, now: int) -> None:
         """Merges small neighbours into larger chunks."""
+
+
+# A line as Docker has it: its stream, nanoseconds since the epoch, its text, and whether it ends
+# there; Docker cuts long ones in pieces. A tuple, since there may be thousands a second.
+LogEntry = tuple[Stream, int, str, bool]
+
+
+class LogContainer(Struct, frozen=True, kw_only=True):
+    """A container whose output is kept. Without an app it is the proxy's."""
+
+    id: str
+    app: str
+    service: str  # as the file calls it
+    release: int  # 0: no release owns it
+    name: str  # the Compose service
+    running: bool
+
+
+class LogConnection(Protocol):
+    """A container's output on its way. Raises PlatformError when Docker fails."""
+
+    async def read(self, timeout: float) -> Sequence[LogEntry] | None:
+        """What has come, as much as fits into a little memory; empty at its end.
+
+        None when nothing came for `timeout` seconds. Nothing is lost by waiting between two reads.
+        """
+
+    def close(self) -> None:
+        """Hangs up."""
+
+
+class LogEngine(Protocol):
+    """Docker, as far as logs go: the containers of this instance's apps, and its proxy."""
+
+    async def containers(self) -> tuple[LogContainer, ...]:
+        """All of them, in any state."""
+
+    async def look(self, container_id: str) -> LogContainer | None:
+        """One of them; None where it is gone."""
+
+    def starts(self, since: int) -> AsyncGenerator[LogContainer, None]:
+        """Those that start, from a time on, until the iterator is closed."""
+
+    async def open(
+        self, container_id: str, *, since: int = 0, tail: int = -1, follow: bool = False
+    ) -> LogConnection:
+        """Its output from a time on, inclusive, or the last `tail` lines; with `follow` to its end.
+
+        Raises NotFound where the container is gone.
+        """
