@@ -354,6 +354,16 @@ class ProxyCertificates(Protocol):
         """The names whose TLS-ALPN handshakes lead to cove itself."""
 
 
+class LastLines(Protocol):
+    """What keeps the lines that containers write."""
+
+    async def drained(self, containers: Iterable[str]) -> None:
+        """Waits, not for long, until all that these wrote, which have ended, is kept.
+
+        Never raises: nothing depends on it.
+        """
+
+
 class AppRecord(Struct, frozen=True, kw_only=True):
     """What is recorded of an app beside its releases."""
 
@@ -544,6 +554,7 @@ class Platform(Struct, frozen=True, kw_only=True):
     host: Host
     certificates: Certificates
     store: Store
+    lines: LastLines | None = None  # None: nothing keeps them
 
 
 __all__ = [
@@ -564,6 +575,7 @@ __all__ = [
     "ImageFacts",
     "Issuer",
     "Journal",
+    "LastLines",
     "Listener",
     "LocalCertificates",
     "LogLine",

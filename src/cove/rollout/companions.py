@@ -45,7 +45,7 @@ async def undo_converge(step: op.ConvergeService, work: Work) -> None:
     keep = set(companion_names(service))
     for facts in await work.companion(step.service):
         if facts.service not in keep:
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
     names = companion_names(service)
     env = work.environment(step.releases, _companions_before(step))
     await work.platform.composer.converge(work.app, names, env, start=not step.resting)
@@ -205,7 +205,7 @@ async def _up(step: op.ConvergeService | op.RunTask, work: Work, service: Servic
     for facts in await work.companion(service.name):
         if facts.service not in names:  # fewer replicas, or another number of them
             await work.platform.engine.stop(facts.id, service.stop_grace)
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
     env = work.environment(step.releases, step.companions)
     await work.platform.composer.converge(work.app, names, env)
 
@@ -219,7 +219,7 @@ async def _stop(work: Work, service: Service) -> None:
 async def _remove(work: Work, service: str) -> None:
     for facts in await work.companion(service):
         await work.platform.engine.stop(facts.id, _grace(work, service))
-        await work.platform.engine.remove(facts.id)
+        await work.remove([facts])
 
 
 def _grace(work: Work, service: str) -> float:

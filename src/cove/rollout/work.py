@@ -5,6 +5,7 @@ Imported inside `cove.rollout` and by the agent.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from cove.ports import AppRecord, ContainerFacts, Platform
 from cove.render.compose import compose_document, project_files, secret_environment
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
+
+_RUNNING = ("running", "restarting", "paused")
 
 
 class Emit(Protocol):
@@ -56,6 +59,15 @@ class Work:
         """The containers of a companion, by its name in the file."""
         every = await self.platform.engine.containers(self.app)
         return tuple(facts for facts in every if not facts.release and facts.role == service)
+
+    async def remove(self, found: Iterable[ContainerFacts]) -> None:
+        """Containers go, once what they wrote last is kept where lines are kept."""
+        every, engine, lines = tuple(found), self.platform.engine, self.platform.lines
+        if lines is not None:
+            running = [facts for facts in every if facts.state in _RUNNING]
+            await asyncio.gather(*(engine.stop(facts.id, 0) for facts in running))
+            await lines.drained([facts.id for facts in every])
+        await asyncio.gather(*(engine.remove(facts.id) for facts in every))
 
     async def write_project(
         self, numbers: tuple[int, ...], companions: Mapping[str, int], *, tidy: bool = False

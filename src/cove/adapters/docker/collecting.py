@@ -204,7 +204,7 @@ class DockerLog(asyncio.Protocol):
                 self._transport.pause_reading()
         self._wake()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """The end, whatever it means: who reads looks at the container next."""
         self._ended = True
         self._wake()

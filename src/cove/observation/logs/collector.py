@@ -51,6 +51,7 @@ class Collector:
         self.store: LogStore | None = None
         self.problem = ""  # why nothing is kept just now
         self._damaged = False
+        self._began = asyncio.Event()  # the store is open, and cursors are known
         self.policy = policy
         self._engine = engine
         self._open_store = open_store
@@ -92,10 +93,11 @@ class Collector:
 
     async def drained(self, containers: Iterable[str]) -> None:
         """Waits, not for long, until all that ended containers wrote is kept. Never raises."""
-        if self.problem or self.store is None:
+        if self.problem:
             return
         try:
             async with asyncio.timeout(DRAIN):
+                await self._began.wait()
                 await asyncio.gather(*(self._drained(one) for one in containers))
         except (TimeoutError, CoveError) as error:
             _log.warning("some last log lines may be lost: %s", str(error) or "Docker is too slow")
@@ -125,6 +127,7 @@ class Collector:
         if gone:
             await asyncio.to_thread(self.store.forget, gone)
         self._known = {}
+        self._began.set()
 
     async def _list(self) -> None:
         for container in await self._engine.containers():

@@ -39,12 +39,10 @@ def matcher(query: LogQuery) -> Callable[[Record], bool]:
 def _text(query: LogQuery) -> Callable[[str], bool] | None:
     if not query.text or query.regex:
         return None
-    if query.word:
-        flags = re.IGNORECASE if query.ignore_case else 0
-        bounded = f"(?<!{_PART}){re.escape(query.text)}(?!{_PART})"
-        found = re.compile(bounded, flags)
-        return lambda text: found.search(text) is not None
-    if query.ignore_case:
-        lowered = query.text.lower()
-        return lambda text: lowered in text.lower()
-    return lambda text: query.text in text
+    if not query.word and not query.ignore_case:
+        return lambda text: query.text in text
+    escaped = re.escape(query.text)
+    bounded = f"(?<!{_PART}){escaped}(?!{_PART})" if query.word else escaped
+    # ASCII letters alone, as the store does
+    found = re.compile(bounded, re.IGNORECASE | re.ASCII if query.ignore_case else 0)
+    return lambda text: found.search(text) is not None

@@ -1,17 +1,17 @@
 """Searching and following what was kept and what is about to be. Imported by the agent.
 
-A record is in the store, in an open buffer, or on its way between. A search takes the buffers'
-records in one turn of the loop, then asks the store, and leaves out there what it has already:
-whatever is sealed meanwhile is told once. Following listens from that same turn on.
+A record is in the store, in an open buffer, or on its way between. A search begins while none of
+the buffers it needs is on its way, and is given what they hold: so it finds each record once.
+Following listens from that same moment on.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from itertools import islice
 from time import monotonic
 from typing import Final
@@ -22,7 +22,7 @@ from cove.errors import PlatformError
 from cove.model.logs import LogCount, LogQuery, LogService, Record
 from cove.observation.logs.collector import Collector
 from cove.observation.logs.matching import matcher
-from cove.ports_observation import LogStore
+from cove.ports_observation import LogSearch, LogStore
 
 _BATCH: Final = 500  # records handed on at once,
 _SOON: Final = 0.05  # or those found in so many seconds
@@ -30,6 +30,7 @@ MOST_KEPT: Final = 32 << 20  # characters held to turn the order around
 _WINDOW: Final = 20_000  # records read at once to turn the order around
 _MINUTE: Final = 60_000_000_000  # nanoseconds
 _QUIET: Final = 10.0  # seconds after which a reader is told that nothing came
+Records = AsyncGenerator[Record, None]
 
 
 class Reading:
@@ -43,28 +44,41 @@ class Reading:
         """Whether there is a store to read from."""
         return self._collector.store is not None
 
-    async def newest_first(self, query: LogQuery) -> AsyncGenerator[Record, None]:
+    async def newest_first(self, query: LogQuery) -> Records:
         """Hits as they are found; `limit` 0 means all. Closing it ends the search.
 
         Raises Refused for a regular expression that cannot be, PlatformError where nothing is kept.
         """
-        seen = await self._open(query)
-        store, count = self._store(), 0
-        async with (
-            aclosing(_stepped(lambda: store.search(query))) as kept,
-            aclosing(_merge(kept, seen)) as merged,
-        ):
-            async for record in merged:
-                yield record
-                count += 1
-                if count == query.limit and not (query.before or query.after):
-                    return
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, thread_name_prefix="cove-logs")
+        search: LogSearch | None = None
+        try:
+            search = await self._begin(query, thread)
+            while batch := await loop.run_in_executor(thread, _some, search):
+                for record in batch:
+                    yield record
+        finally:
+            if search is not None:
+                thread.submit(search.close)
+            thread.shutdown(wait=False)
 
-    async def in_order(self, query: LogQuery) -> AsyncGenerator[Record, None]:
+    async def in_order(self, query: LogQuery) -> Records:
         """The last `limit` hits, or all for 0, oldest first, with little memory."""
-        async with aclosing(self._past(query, Counter())) as past:
-            async for record in past:
+        if query.limit:
+            for record in await self._last(query):
                 yield record
+            return
+        contextual = bool(query.before or query.after)
+        told: frozenset[Record] = frozenset()
+        for since, until in await self._windows(query):
+            window = replace(query, since=since, until=until)
+            async with aclosing(self.newest_first(window)) as hits:
+                found = [record async for record in hits]
+            for record in _ordered(found) if contextual else reversed(found):
+                if record not in told:
+                    yield record
+            if contextual:  # what stood around the last hits may be a hit of the next window
+                told = frozenset(found)
 
     async def follow(self, query: LogQuery) -> AsyncGenerator[Record | int | None, None]:
         """What was written, in order, then what comes, no record left out or told twice.
@@ -74,14 +88,16 @@ class Reading:
         the reader was too slow.
         """
         every = replace(query, text="", regex=False) if query.regex else query
+        # Before the past is looked at: what comes meanwhile may be in both, and is told here.
         listener = self._collector.feed.listen(matcher(every))
+        heard = listener.heard = Counter()
         try:
             if query.limit >= 0:
-                listener.heard = Counter()
-                async with aclosing(self._past(query, listener.heard)) as past:
+                async with aclosing(self.in_order(query)) as past:
                     async for record in past:
-                        yield record
-                listener.heard = None
+                        if not heard[record]:
+                            yield record
+            listener.heard = None
             while True:
                 records, lost = listener.take()
                 for record in records:
@@ -108,71 +124,35 @@ class Reading:
                 found[buffer.key] = _with(found.get(buffer.key), buffer.key, records)
         return tuple(found[key] for key in sorted(found))
 
-    # --- the seam between what is kept and what is open
-
-    async def _open(self, query: LogQuery) -> list[Record]:
-        """The open records that are asked for, newest first.
-
-        What only the store can find out is brought there first, and nothing is left open.
-        """
-        if query.regex or query.before or query.after:
-            for buffer in self._collector.buffers.matching(query.app, query.service):
-                await self._collector.seal(buffer)
-            return []
-        wanted = matcher(query)
+    async def _begin(self, query: LogQuery, thread: ThreadPoolExecutor) -> LogSearch:
+        """A search over what is kept and what is not, as both are at one moment."""
+        store = self._store()
+        loop = asyncio.get_running_loop()
         buffers = self._collector.buffers.matching(query.app, query.service)
-        found = [record for b in buffers for record in b.records() if wanted(record)]
-        found.sort(key=lambda record: -record.at)
-        # What is older than the last so many is not told, wherever it is by now.
-        return found[: query.limit] if query.limit else found
+        async with AsyncExitStack() as stack:
+            for buffer in buffers:
+                await stack.enter_async_context(buffer.lock)
+            unsealed = [r for b in buffers for r in sorted(b.open, key=lambda r: r.at)]
+            return await loop.run_in_executor(thread, store.search, query, unsealed)
 
-    async def _past(self, query: LogQuery, heard: Counter[Record]) -> AsyncGenerator[Record, None]:
-        """Everything but what a listener has heard: that it tells itself."""
-        if query.limit:
-            for record in await self._last(query, heard):
-                yield record
-            return
-        seen = await self._open(query)
-        async with (
-            aclosing(self._ascending(query)) as kept,
-            aclosing(_merge(kept, seen[::-1], heard, ascending=True)) as merged,
-        ):
-            async for record in merged:
-                yield record
-
-    async def _last(self, query: LogQuery, heard: Counter[Record] | None = None) -> list[Record]:
+    async def _last(self, query: LogQuery) -> list[Record]:
         """The last `limit`, as far as they fit into memory."""
-        seen = await self._open(query)
-        store, found, size = self._store(), list[Record](), 0
-        contextual = bool(query.before or query.after)
-        async with (
-            aclosing(_stepped(lambda: store.search(query))) as kept,
-            aclosing(_merge(kept, seen, heard)) as merged,
-        ):
-            async for record in merged:
+        found, size = list[Record](), 0
+        async with aclosing(self.newest_first(query)) as hits:
+            async for record in hits:
                 found.append(record)
                 size += len(record.text)
-                if size > MOST_KEPT or (len(found) == query.limit and not contextual):
+                if size > MOST_KEPT:
                     break
-        return _ordered(found) if contextual else found[::-1]
+        return _ordered(found) if query.before or query.after else found[::-1]
 
-    async def _ascending(self, query: LogQuery) -> AsyncGenerator[Record, None]:
-        """All that is kept, oldest first: windows of time, each turned around by itself."""
-        store = self._store()
+    async def _windows(self, query: LogQuery) -> list[tuple[int, int]]:
+        """Parts of the time asked for, with a bounded number of records each; oldest first."""
         plain = LogQuery(app=query.app, service=query.service, since=query.since, until=query.until)
         minutes = Counter[int]()
-        for count in await asyncio.to_thread(store.counts, plain):
+        for count in await asyncio.to_thread(self._store().counts, plain):
             minutes[count.minute] += count.records
-        contextual = bool(query.before or query.after)
-        told: frozenset[Record] = frozenset()
-        for since, until in _windows(query, minutes):
-            wanted = replace(query, since=since, until=until)
-            found = await asyncio.to_thread(_all, store, wanted)
-            for record in _ordered(found) if contextual else reversed(found):
-                if record not in told:
-                    yield record
-            if contextual:  # what stood around the last hits may be a hit of the next window
-                told = frozenset(found)
+        return list(windows(query.since, query.until, minutes))
 
     def _store(self) -> LogStore:
         store = self._collector.store
@@ -182,13 +162,41 @@ class Reading:
         return store
 
 
-def _all(store: LogStore, query: LogQuery) -> list[Record]:
-    return list(store.search(query))
+def windows(since: int, until: int, minutes: Counter[int]) -> Iterator[tuple[int, int]]:
+    """The time cut so that no part but a minute's fraction holds many records; oldest first."""
+    held = 0
+    for minute, records in sorted(minutes.items()):
+        begin = minute * _MINUTE
+        parts = -(-records // _WINDOW)
+        cuts = [begin] if held + records > _WINDOW else []
+        cuts += [begin + _MINUTE * part // parts for part in range(1, parts)]
+        for cut in cuts:
+            if since < cut and (not until or cut < until):
+                yield since, cut
+                since = cut
+        held = records // parts if cuts else held + records
+    yield since, until
+
+
+def _some(search: LogSearch) -> list[Record]:
+    """The next records; as many as come quickly, and one at least unless there is none."""
+    found: list[Record] = []
+    begun = monotonic()
+    for record in islice(search, _BATCH):
+        found.append(record)
+        if monotonic() - begun > _SOON:
+            break
+    return found
 
 
 def _ordered(records: Iterable[Record]) -> list[Record]:
-    """Hits and what stands around them, each once, in order of time."""
-    return sorted(dict.fromkeys(records), key=lambda record: record.at)
+    """Hits and what stands around them, each once and a hit if it is one, in order of time."""
+    found: dict[tuple[int, str, str], Record] = {}
+    for record in records:
+        key = (record.at, record.source.container, record.text)
+        if key not in found or not record.context:
+            found[key] = record
+    return sorted(found.values(), key=lambda record: record.at)
 
 
 def _with(known: LogService | None, key: tuple[str, str], records: list[Record]) -> LogService:
@@ -203,77 +211,3 @@ def _with(known: LogService | None, key: tuple[str, str], records: list[Record])
         raw=sum(len(r.text) + 1 for r in records) + (known.raw if known else 0),
         stored=known.stored if known else 0,
     )
-
-
-def _windows(query: LogQuery, minutes: Counter[int]) -> Iterator[tuple[int, int]]:
-    """Parts of the time asked for, with a bounded number of records each; oldest first."""
-    if not minutes:
-        return
-    last = query.until or (max(minutes) + 1) * _MINUTE
-    since, held = query.since, 0
-    for minute in sorted(minutes):
-        records = minutes[minute]
-        begin, end = minute * _MINUTE, (minute + 1) * _MINUTE
-        if held and held + records > _WINDOW:
-            yield since, max(since, begin)
-            since, held = max(since, begin), 0
-        parts = -(-records // _WINDOW)
-        for part in range(1, parts):
-            cut = begin + (end - begin) * part // parts
-            if since < cut < last:
-                yield since, cut
-                since = cut
-        held = records if parts > 1 else held + records
-    yield since, last
-
-
-async def _stepped(begin: Callable[[], Iterator[Record]]) -> AsyncGenerator[Record, None]:
-    """A blocking iterator from one thread of its own, which it also ends in."""
-    loop = asyncio.get_running_loop()
-    with_thread = ThreadPoolExecutor(1, thread_name_prefix="cove-logs")
-    iterator: Iterator[Record] | None = None
-    try:
-        iterator = await loop.run_in_executor(with_thread, begin)
-        while batch := await loop.run_in_executor(with_thread, _some, iterator):
-            for record in batch:
-                yield record
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            with_thread.submit(close)
-        with_thread.shutdown(wait=False)
-
-
-def _some(iterator: Iterator[Record]) -> list[Record]:
-    """The next records; as many as come quickly, and one at least unless there is none."""
-    found: list[Record] = []
-    begun = monotonic()
-    for record in islice(iterator, _BATCH):
-        found.append(record)
-        if monotonic() - begun > _SOON:
-            break
-    return found
-
-
-async def _merge(
-    kept: AsyncIterator[Record],
-    seen: Iterable[Record],
-    heard: Counter[Record] | None = None,
-    *,
-    ascending: bool = False,
-) -> AsyncGenerator[Record, None]:
-    """Both in order of time, what is in both once, and nothing of what a listener hears."""
-    waiting = list(seen)
-    known = Counter(waiting)
-    waiting.reverse()  # so that the next is at the end
-    async for record in kept:
-        if known and known[record]:
-            known[record] -= 1
-            continue
-        if heard and heard[record]:
-            continue
-        while waiting and (waiting[-1].at < record.at) == ascending and waiting[-1].at != record.at:
-            yield waiting.pop()
-        yield record
-    while waiting:
-        yield waiting.pop()
