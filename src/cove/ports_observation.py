@@ -13,6 +13,13 @@ from typing import Protocol
 from cove.model.logs import Cursor, LogCount, LogPolicy, LogQuery, LogService, Record
 
 
+class LogSearch(Iterator[Record], Protocol):
+    """Answers as they are found. Iterated by one thread at a time."""
+
+    def close(self) -> None:
+        """Ends the search and frees what it holds, from any thread; again is fine."""
+
+
 class LogStore(Protocol):
     """Kept records. Every method blocks and may be called from any thread.
 
@@ -30,15 +37,20 @@ class LogStore(Protocol):
     def forget(self, containers: AbstractSet[str]) -> None:
         """Drops the cursors of these containers, which are gone for good."""
 
-    def search(self, query: LogQuery) -> Iterator[Record]:
-        """Hits, newest first, each found as it is asked for; context follows its hit.
+    def search(self, query: LogQuery, unsealed: Sequence[Record] = ()) -> LogSearch:
+        """Hits, newest first, each found as it is asked for; its context follows, oldest first.
 
-        Closing the iterator ends the search. Raises InvalidFile-like `Refused` for a regular
-        expression that cannot be compiled or takes too long.
+        What is sealed after this call has returned is not found. `unsealed` are records that are
+        not kept yet, each service's oldest first; they are searched as if they were. A search
+        that is not read to its end must be closed. Reading on raises `Refused` (`log-pattern`)
+        for a regular expression that cannot be compiled or takes too long.
         """
 
     def counts(self, query: LogQuery) -> tuple[LogCount, ...]:
-        """Records by minute, service and level, oldest first."""
+        """Records by minute, service and level, oldest first. Raises as `search` does.
+
+        The query's limit and context say nothing here.
+        """
 
     def services(self) -> tuple[LogService, ...]:
         """Whose records are kept, by app and service."""

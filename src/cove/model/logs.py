@@ -35,6 +35,8 @@ class Record(Struct, frozen=True):
     source: Source
     text: str
     level: int = 0  # an index of LEVELS; 0: it says none
+    # In answers alone. 0: a hit; -2: the second of its stream before the hit it follows; 2: after
+    context: int = 0
 
 
 class Cursor(Struct, frozen=True):
@@ -61,9 +63,10 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     since: int = 0  # inclusive
     until: int = 0  # exclusive; 0: no end
     text: str = ""
-    regex: bool = False  # `text` is a regular expression
-    word: bool = False  # `text` stands alone, between characters that are no part of a word
-    ignore_case: bool = False
+    regex: bool = False  # `text` is a regular expression, of Python's kind
+    # `text` stands alone: beside it is no letter, digit or underscore, nor any other but ASCII
+    word: bool = False
+    ignore_case: bool = False  # ASCII letters of a plain text; all letters of a regular expression
     limit: int = 0  # records; 0: no limit
     before: int = 0  # records of context before each hit, of its own stream
     after: int = 0
@@ -76,6 +79,7 @@ class LogCount(Struct, frozen=True):
     service: str
     level: int
     records: int
+    app: str = ""
 
 
 class LogService(Struct, frozen=True, kw_only=True):
@@ -96,3 +100,4 @@ class LogPolicy(Struct, frozen=True, kw_only=True):
     days: float = 30.0
     total: int = 2 << 30  # bytes on disk
     per_app: int = 1 << 30  # bytes on disk
+    share: float = 0.5  # of what the store and the free disk are together, at most
