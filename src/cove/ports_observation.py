@@ -22,13 +22,6 @@ class LogSearch(Iterator[Record], Protocol):
         """Ends the search and frees what it holds, from any thread; again is fine."""
 
 
-class LogSearch(Iterator[Record], Protocol):
-    """Answers as they are found. Iterated by one thread at a time."""
-
-    def close(self) -> None:
-        """Ends the search and frees what it holds, from any thread; again is fine."""
-
-
 class LogStore(Protocol):
     """Kept records. Every method blocks and may be called from any thread.
 

@@ -115,7 +115,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     happenings = Happenings(store)
     logs = Logs(
         DockerLogs(client, naming),
-        lambda: ChunkStore(instance.folder / "logs.db"),
+        lambda: ChunkStore(instance.folder / "logs.db", identity.log_policy),
         identity.log_policy,
         lambda text: happenings.record("notice", text),
     )

@@ -70,7 +70,11 @@ class LogEndpoints:
         return answer({"counts": await self._reading.counts(query)})
 
     async def _answer(self, request: web.Request, app: str) -> web.StreamResponse:
-        query, follow, newest = _query(request, app), flag(request, "follow"), flag(request, "newest")
+        query, follow, newest = (
+            _query(request, app),
+            flag(request, "follow"),
+            flag(request, "newest"),
+        )
         tail = min(whole(request, "tail", 100, least=-1), _MOST)
         if follow and (newest or query.before or query.after):
             raise ValueError("follow goes with neither newest nor context")
@@ -138,7 +142,7 @@ def _query(request: web.Request, app: str) -> LogQuery:
         release=whole(request, "release", 0),
         container=request.query.get("container", ""),
         stream=stream_name,  # type: ignore[arg-type]  # looked at above
-        level=LEVELS.index(level),  # type: ignore[arg-type]  # looked at above
+        level=LEVELS.index(level),
         since=nanoseconds(request, "since"),
         until=nanoseconds(request, "until"),
         text=text,

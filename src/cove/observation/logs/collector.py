@@ -35,7 +35,7 @@ OWN: Final = ("agent", Source(app=AGENT_APP, service="agent", stream="stderr"))
 class Collector:
     """The part of the agent that collects logs.
 
-    `open_store` opens what keeps them, a damaged one anew; it blocks, and raises PlatformError.
+    `open_store` opens what keeps them; it blocks, and raises PlatformError.
     `tell` is given what a person should know.
     """
 
@@ -50,7 +50,6 @@ class Collector:
         self.buffers = Buffers(self.feed)
         self.store: LogStore | None = None
         self.problem = ""  # why nothing is kept just now
-        self._damaged = False
         self._began = asyncio.Event()  # the store is open, and cursors are known
         self.policy = policy
         self._engine = engine
@@ -188,15 +187,6 @@ class Collector:
                 continue
             await asyncio.sleep(pause)
             pause = min(2 * pause, _RETRY[1])
-            if self._damaged:
-                await self._reopen()
-
-    async def _reopen(self) -> None:
-        """What was damaged is begun anew."""
-        try:
-            self.store = await asyncio.to_thread(self._open_store)
-        except CoveError as error:
-            self._failed(error)
 
     async def _upkeep(self) -> None:
         while True:
@@ -239,7 +229,6 @@ class Collector:
         if not self.problem:
             self._tell(f"logs are not kept: {error.message}")
         self.problem = error.message
-        self._damaged = error.specific_code == "state"
 
     def _works(self) -> None:
         if self.problem:
