@@ -19,7 +19,10 @@ ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it
 PROXY: Final = "proxy"
 _TAIL: Final = 500  # lines that show whether anything is missing at a container's end
 _PATIENCE: Final = (0.5, 10.0)  # seconds between two tries while Docker is away: first, longest
-_LARGE: Final = 200  # lines that came at once: there are more, and no reason to wait
+# Docker writes each line by itself, and some 280 fill a socket's buffer, whatever their length:
+# the wait between two looks is such that about a hundred come meanwhile.
+_FEW, _MANY = 50, 150  # lines
+_SHORTEST: Final = 0.002  # seconds between two looks
 _QUIET: Final = 0.3  # seconds without a line after which a record counts as whole
 _LATE: Final = 100_000_000  # nanoseconds that one stream's line may come behind the other's
 
@@ -153,6 +156,7 @@ class Follower:
         self.ended.set()
 
     async def _read(self, connection: LogConnection) -> None:
+        pause = _SHORTEST
         while True:
             await self._buffers.room()
             entries = await connection.read(_QUIET if self._unfinished() else _PATIENCE[1])
@@ -164,7 +168,12 @@ class Follower:
             self._feed(entries)
             self._quiet(self.newest - _LATE)
             self._buffers.look()
-            await asyncio.sleep(0 if len(entries) >= _LARGE else self._pace())
+            if len(entries) > _MANY:
+                pause = max(pause / 2, _SHORTEST)
+            elif len(entries) < _FEW:
+                pause *= 2
+            pause = min(pause, self._pace())
+            await asyncio.sleep(pause)
 
     def _feed(self, entries: Sequence[LogEntry]) -> None:
         lanes = self._lanes
