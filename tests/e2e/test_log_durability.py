@@ -29,7 +29,8 @@ def killed() -> Iterator[Agent]:
 @pytest.mark.timeout(300 + 10 * KILLS)
 def test_kills_lose_and_repeat_nothing(killed, images):
     """The agent dies at random moments, even while it starts; each line is kept once."""
-    agent, moments = killed, random.Random(os.environ.get("COVE_TEST_SEED"))
+    agent = killed
+    moments = random.Random(os.environ.get("COVE_TEST_SEED"))  # noqa: S311 - dice
     agent.deploy(writer_app("busy", images.hello, RATE, logging=LOGGING)).expect("live")
     for kill in range(KILLS):
         # What is random here is when it dies, not what is waited for.
