@@ -40,7 +40,8 @@ rate, begun, done = float(os.environ["RATE"]), time.monotonic(), 0
 while True:
     while done < (time.monotonic() - begun) * rate:
         done += 1
-        words = "GET /cart/%d 200 user=%d duration=%.1fms" % (done * 7919 % 99991, done % 997, done % 83)
+        some = (done * 7919 % 99991, done % 997, done % 83)
+        words = "GET /cart/%d 200 user=%d duration=%.1fms" % some
         os.write(1, ("level=info request=%08x %s\\n" % (done * 2654435761 % 2**32, words)).encode())
     time.sleep(0.05)
 """

@@ -29,6 +29,7 @@ from cove.model.logs import (
 from cove.model.suggestions import nearest
 from cove.model.views import LogsView, LogView
 from cove.observation.logs.matching import matcher
+from cove.observation.logs.reading import Reading
 from cove.ports import LogLine
 
 _MOST: Final = 100_000  # records that are put in order
@@ -43,7 +44,9 @@ class LogEndpoints:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._reading = parts.logs.reading
+
+    def _reading(self) -> Reading:
+        return self._parts.logs.reading
 
     @endpoint("GET", "/v1/apps/{app}/logs", {"": LogView}, streams=True)
     async def logs(self, request: web.Request) -> web.StreamResponse:
@@ -59,7 +62,7 @@ class LogEndpoints:
     async def services(self, _: web.Request) -> web.StreamResponse:
         """Whose logs are kept, from when on, and how much of the disk they take."""
         collector = self._parts.logs.collector
-        found = await self._reading.services() if self._reading.available else ()
+        found = await self._reading().services() if self._reading().available else ()
         view = LogsView(services=found, policy=collector.policy, problem=collector.problem)
         return answer({"logs": view})
 
@@ -67,7 +70,7 @@ class LogEndpoints:
     async def counts(self, request: web.Request) -> web.StreamResponse:
         """How many records there are by minute, service and level."""
         query = _query(request, request.query.get("app", ""))
-        return answer({"counts": await self._reading.counts(query)})
+        return answer({"counts": await self._reading().counts(query)})
 
     async def _answer(self, request: web.Request, app: str) -> web.StreamResponse:
         query, follow, newest = (
@@ -79,16 +82,16 @@ class LogEndpoints:
         if follow and (newest or query.before or query.after):
             raise ValueError("follow goes with neither newest nor context")
         await self._check(app)
-        if not self._reading.available:
+        if not self._reading().available:
             return await stream(request, self._directly(query, tail, follow=follow))
         if follow:
             # Of the API -1 is all; of `follow` 0.
             limited = replace(query, limit={0: -1, -1: 0}.get(tail, tail))
-            return await stream(request, _views(self._reading.follow(limited)))
+            return await stream(request, _views(self._reading().follow(limited)))
         if tail == 0:
             return await stream(request, _none())
         limited = replace(query, limit=max(tail, 0))
-        found = self._reading.newest_first if newest else self._reading.in_order
+        found = self._reading().newest_first if newest else self._reading().in_order
         return await stream(request, await _begun(_views(found(limited))))
 
     async def _check(self, app: str) -> None:
@@ -96,7 +99,9 @@ class LogEndpoints:
         store = self._parts.store
         if not app or app in _OWN or store.app(app) is not None:
             return
-        if self._reading.available and any(s.app == app for s in await self._reading.services()):
+        if self._reading().available and any(
+            s.app == app for s in await self._reading().services()
+        ):
             return
         near = nearest(app, [record.name for record in store.apps()])
         raise NotFound(f"there is no app {app[:80]}{near}", hint="see them all: cove status")
