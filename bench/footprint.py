@@ -1,6 +1,6 @@
-"""What the platform costs while nothing happens, and how quickly the command answers.
+"""What the platform costs while nothing happens and while apps write; how quick the command is.
 
-    script/bench footprint            with 1 and 20 apps; about three minutes
+    script/bench footprint            with 1 and 20 apps; about eight minutes
     script/bench footprint --quick    with 1 and 3 apps, and shorter looks
 
 Exit status 1 when a goal is missed.
@@ -29,7 +29,22 @@ GOALS = {
     "agent and Traefik, RSS in MiB": 150.0,
     "agent and Traefik, CPU in % of a core": 1.0,
     "cove --help, ms": 150.0,
+    "agent while apps write, RSS in MiB": 64.0,
+    "agent while apps write, CPU in % of a core": 2.0,
 }
+LINES = 1000  # a second, of all apps together
+# What each app runs beside its web server: lines of a web server's kind, at an even pace.
+TALKER = """
+import os, time
+rate, begun, done = float(os.environ["RATE"]), time.monotonic(), 0
+while True:
+    while done < (time.monotonic() - begun) * rate:
+        done += 1
+        some = (done * 7919 % 99991, done % 997, done % 83)
+        words = "GET /cart/%d 200 user=%d duration=%.1fms" % some
+        os.write(1, ("level=info request=%08x %s\\n" % (done * 2654435761 % 2**32, words)).encode())
+    time.sleep(0.05)
+"""
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,19 @@ def look(instance: Instance, apps: int, seconds: float) -> Idle:
     )
 
 
+def talk(instance: Instance, image: str, apps: int, seconds: float) -> Idle:
+    """Lets every app write, and looks at the platform for so long."""
+    for number in range(1, apps + 1):
+        service = {
+            "image": image,
+            "entrypoint": ["/usr/local/bin/python3", "-u", "-c", TALKER],
+            "environment": {"RATE": str(LINES / apps)},
+            "name": f"talk{number}",
+        }
+        instance.deploy(f"talk{number}", json.dumps(service))
+    return look(instance, apps, seconds)
+
+
 def fill(instance: Instance, image: str, first: int, last: int) -> None:
     """Deploys the apps of these numbers."""
     for number in range(first, last + 1):
@@ -107,8 +135,8 @@ def _timed(argv: list[str], environment: dict[str, str]) -> float:
     return (time.perf_counter() - begun) * 1000
 
 
-def measure(given: argparse.Namespace) -> tuple[list[Idle], list[Timing]]:
-    """Everything, on one instance."""
+def measure(given: argparse.Namespace) -> tuple[list[Idle], list[Timing], Idle]:
+    """Everything, on one instance; last, with apps that write."""
     looks: list[Idle] = []
     with Instance() as instance:
         image = instance.build("1")
@@ -120,10 +148,12 @@ def measure(given: argparse.Namespace) -> tuple[list[Idle], list[Timing]]:
             first = apps + 1
         _say(f"{given.runs} runs of each command")
         times = timings(instance, given.runs)
-    return looks, times
+        _say(f"{LINES} lines a second")
+        talking = talk(instance, image, given.apps[-1], max(given.seconds, given.talk))
+    return looks, times, talking
 
 
-def goals(looks: list[Idle], times: list[Timing]) -> dict[str, tuple[float, float]]:
+def goals(looks: list[Idle], times: list[Timing], talking: Idle) -> dict[str, tuple[float, float]]:
     """What was found for each goal, and the goal; with the most apps that were looked at."""
     idle = looks[-1]
     found = {
@@ -131,17 +161,21 @@ def goals(looks: list[Idle], times: list[Timing]) -> dict[str, tuple[float, floa
         "agent and Traefik, RSS in MiB": idle.agent.rss + idle.proxy.rss,
         "agent and Traefik, CPU in % of a core": idle.agent_cpu + idle.proxy_cpu,
         "cove --help, ms": next(t.median for t in times if t.command == "cove --help"),
+        "agent while apps write, RSS in MiB": talking.agent.rss,
+        "agent while apps write, CPU in % of a core": talking.agent_cpu,
     }
     return {name: (found[name], goal) for name, goal in GOALS.items()}
 
 
-def show(looks: list[Idle], times: list[Timing], facts: dict[str, str]) -> None:
+def show(looks: list[Idle], times: list[Timing], talking: Idle, facts: dict[str, str]) -> None:
     """Prints the tables."""
     print("\n".join(f"{key:<10} {value}" for key, value in facts.items()), end="\n\n")
     columns = "{:<22} {:>8} {:>8} {:>10} {:>8}"
     print(columns.format("idle", "RSS MiB", "PSS MiB", "anon. MiB", "CPU %"))
-    for idle in looks:
+    for idle in (*looks, talking):
         rows = (("agent", idle.agent, idle.agent_cpu), ("Traefik", idle.proxy, idle.proxy_cpu))
+        if idle is talking:
+            print(f"with {LINES} lines a second:")
         for name, memory, cpu in rows:
             sizes = [f"{size:.1f}" for size in (memory.rss, memory.pss, memory.anonymous)]
             print(columns.format(f"{name}, apps: {idle.apps}", *sizes, f"{cpu:.2f}"))
@@ -151,18 +185,23 @@ def show(looks: list[Idle], times: list[Timing], facts: dict[str, str]) -> None:
         row = (f"{one.median:.0f}", f"{one.fastest:.0f}", f"{one.ratio:.1f}")
         print(columns.format(one.command, *row))
     print()
-    for name, (found, goal) in goals(looks, times).items():
+    for name, (found, goal) in goals(looks, times, talking).items():
         verdict = "ok" if found < goal else "MISSED"
         print(f"{verdict:<7} {name}: {found:.1f}, goal below {goal:g}")
 
 
-def as_dict(looks: list[Idle], times: list[Timing], facts: dict[str, str]) -> dict[str, Any]:
+def as_dict(
+    looks: list[Idle], times: list[Timing], talking: Idle, facts: dict[str, str]
+) -> dict[str, Any]:
     """Everything as JSON can hold it."""
     return {
         "machine": facts,
         "idle": [asdict(one) for one in looks],
+        "writing": {"lines": LINES, **asdict(talking)},
         "commands": [asdict(one) for one in times],
-        "goals": {n: {"found": f, "below": g} for n, (f, g) in goals(looks, times).items()},
+        "goals": {
+            n: {"found": f, "below": g} for n, (f, g) in goals(looks, times, talking).items()
+        },
     }
 
 
@@ -180,11 +219,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--apps", type=int, nargs="+", default=[1, 20], help="ascending")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each look at the CPU")
     parser.add_argument("--runs", type=int, default=21, help="of each command")
+    parser.add_argument("--talk", type=float, default=120.0, help="seconds with apps that write")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
     if given.quick:
-        given.apps, given.seconds, given.runs = [1, 3], 10.0, 5
+        given.apps, given.seconds, given.runs, given.talk = [1, 3], 10.0, 5, 20.0
     if given.apps != sorted(given.apps) or not 0 < given.apps[0] <= given.apps[-1] <= 100:
         parser.error("--apps must ascend, from 1 to 100")
     return given
@@ -195,15 +235,16 @@ def main(arguments: list[str] | None = None) -> int:
     given = parse_arguments(arguments)
     facts = machine.facts()
     try:
-        looks, times = measure(given)
+        looks, times, talking = measure(given)
     except (BenchError, CoveError) as error:
         _say(str(error))
         return 2
     if given.json:
-        print(json.dumps(as_dict(looks, times, facts), indent=2))
+        print(json.dumps(as_dict(looks, times, talking, facts), indent=2))
     else:
-        show(looks, times, facts)
-    return 0 if all(found < goal for found, goal in goals(looks, times).values()) else 1
+        show(looks, times, talking, facts)
+    met = goals(looks, times, talking).values()
+    return 0 if all(found < goal for found, goal in met) else 1
 
 
 if __name__ == "__main__":

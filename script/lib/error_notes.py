@@ -134,6 +134,14 @@ NOTES: Final[dict[str, Note]] = {
         "Another rollout of this app is under way.",
         "Wait for it or watch it: `cove attach APP`.",
     ),
+    "log-pattern": Note(
+        "A regular expression cannot be compiled, or takes too long.",
+        "Write a simpler one; text without slashes is searched as it stands.",
+    ),
+    "logs-away": Note(
+        "The store of logs cannot be opened, so nothing can be searched; apps are not concerned.",
+        "`cove logs --usage` says why. Without a pattern, lines are read from Docker.",
+    ),
     "machine": Note("The operating system refused.", "Read the reason."),
     "memory": Note(
         "A second copy of the app would not fit into memory beside the first.",

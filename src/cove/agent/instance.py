@@ -1,5 +1,6 @@
 """One instance of cove: its data directory, its identity, its lock.
 
+    logs.db                    what apps wrote; may be deleted while no agent runs
     state.db  secret.key  instance.json  agent.sock  agent.lock
     apps/NAME/compose.yaml     what runs
     proxy/                     what Traefik reads: traefik.yaml, dynamic/, certs/
@@ -25,6 +26,7 @@ from msgspec.structs import asdict, replace
 from cove.adapters.sqlite import DEFAULT_POOL
 from cove.durable import replace_file
 from cove.errors import PlatformError, Refused
+from cove.model.logs import LogPolicy
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
 _FIRST_OWN = 20_000
@@ -44,6 +46,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     https_port: int | None = None
     bind: str | None = None
     pool: str | None = None
+    log_days: float | None = None
+    log_bytes: int | None = None
+    log_bytes_per_app: int | None = None
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -58,6 +63,15 @@ class Identity(Struct, frozen=True, kw_only=True):
     # Loopback ports that the proxy leads authorities' challenges to; 0: none chosen yet.
     challenge_port: int = 0
     alpn_port: int = 0
+    # How long and how much of logs is kept.
+    log_days: float = LogPolicy().days
+    log_bytes: int = LogPolicy().total
+    log_bytes_per_app: int = LogPolicy().per_app
+
+    @property
+    def log_policy(self) -> LogPolicy:
+        """What of logs is kept."""
+        return LogPolicy(days=self.log_days, total=self.log_bytes, per_app=self.log_bytes_per_app)
 
 
 class Instance:

@@ -68,6 +68,7 @@ async def run(folder: Path, asked: Asked) -> int:
     instance.open()
     parts = assemble(await _reachable(instance, instance.remember(asked)), instance)
     parts.happenings.heed_warnings()
+    parts.logs.heed(asyncio.get_running_loop())
     ended: asyncio.Future[ShutdownRequest] = asyncio.get_running_loop().create_future()
     api = Api(parts, lambda request: _end(ended, request))
     runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
@@ -93,6 +94,7 @@ async def _reachable(instance: Instance, identity: Identity) -> Identity:
 
 
 async def _live(parts: Parts, api: Api) -> None:
+    logs = asyncio.create_task(parts.logs.run())
     await _begin(parts, api)
     await parts.listener.start()
     parts.certification.recall()
@@ -107,7 +109,7 @@ async def _live(parts: Parts, api: Api) -> None:
     # What was loaded stays; the collector need not look at it again.
     gc.collect()
     gc.freeze()
-    await watch(parts)
+    await asyncio.gather(watch(parts), logs)
 
 
 async def _begin(parts: Parts, api: Api) -> None:
@@ -161,6 +163,7 @@ async def _leave(parts: Parts, request: ShutdownRequest) -> None:
                     await companions.stop(op.StopCompanions(release=record.live), work)
         if request.proxy:
             await parts.proxy.remove()
+    await parts.logs.close()
     # What was stopped until now was meant to stop: the next agent looks from here on.
     parts.happenings.record("agent", "the agent ended", data={"nano": time.time_ns()})
     _log.info("ended")
@@ -184,6 +187,9 @@ def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
     parser.add_argument("--https-port", type=int, help="443, or as the last time")
     parser.add_argument("--bind", help="an address; default: all, IPv4 and IPv6")
     parser.add_argument("--pool", help=f"where apps get their networks from; {DEFAULT_POOL}")
+    parser.add_argument("--log-days", type=float, help="how long logs are kept")
+    parser.add_argument("--log-bytes", type=int, help="how much of them on disk")
+    parser.add_argument("--log-bytes-per-app", type=int, help="and how much of one app's")
     parsed = parser.parse_args(arguments)
     try:
         if parsed.bind:
@@ -195,5 +201,8 @@ def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
         https_port=parsed.https_port,
         bind=parsed.bind,
         pool=parsed.pool,
+        log_days=parsed.log_days,
+        log_bytes=parsed.log_bytes,
+        log_bytes_per_app=parsed.log_bytes_per_app,
     )
     return parsed.data_dir.absolute(), asked

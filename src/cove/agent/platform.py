@@ -14,15 +14,23 @@ from cove.adapters.acme import AcmeIssuer
 from cove.adapters.certfiles import ProxyCertificateFiles
 from cove.adapters.cipher import FileCipher
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
-from cove.adapters.docker import DockerClient, DockerCommands, DockerEngine, socket_path
+from cove.adapters.docker import (
+    DockerClient,
+    DockerCommands,
+    DockerEngine,
+    DockerLogs,
+    socket_path,
+)
 from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
+from cove.adapters.logstore import ChunkStore
 from cove.adapters.probe import HttpProbe
 from cove.adapters.publicside import ChallengeListener, CovePublicSide
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
+from cove.agent.logs import Logs
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -52,6 +60,7 @@ class Parts:
     certification: Certification
     rollouts: Rollouts
     happenings: Happenings
+    logs: Logs
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -103,6 +112,13 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
             store=store,
         )
     )
+    happenings = Happenings(store)
+    logs = Logs(
+        DockerLogs(client, naming),
+        lambda: ChunkStore(instance.folder / "logs.db", identity.log_policy),
+        identity.log_policy,
+        lambda text: happenings.record("notice", text),
+    )
     platform = Platform(
         engine=engine,
         composer=ComposeComposer(runner, instance.folder / "apps", naming),
@@ -111,6 +127,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         host=host,
         certificates=certification,
         store=store,
+        lines=logs.collector,
     )
     settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
     return Parts(
@@ -128,7 +145,8 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         listener=listener,
         certification=certification,
         rollouts=Rollouts(platform, naming, settings),
-        happenings=Happenings(store),
+        happenings=happenings,
+        logs=logs,
     )
 
 

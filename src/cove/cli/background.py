@@ -58,6 +58,10 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     https_port: int | None = None  # None: as the last time, or 443
     bind: str = ""  # empty: as the last time, or every address
     pool: str = ""  # CIDR; empty: as the last time, or the agent's default
+    # What of logs is kept; None: as the last time, or the agent's default
+    log_days: float | None = None
+    log_bytes: int | None = None
+    log_bytes_per_app: int | None = None
 
     def argv(self) -> list[str]:
         """The agent's command. `-P`: the current folder is no place to import from."""
@@ -66,7 +70,15 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
         for option, port in ports.items():
             command += [option, str(port)] if port else []
         command += ["--bind", self.bind] if self.bind else []
-        return command + (["--pool", self.pool] if self.pool else [])
+        command += ["--pool", self.pool] if self.pool else []
+        kept = {
+            "--log-days": self.log_days,
+            "--log-bytes": self.log_bytes,
+            "--log-bytes-per-app": self.log_bytes_per_app,
+        }
+        for option, most in kept.items():
+            command += [option, str(most)] if most else []
+        return command
 
 
 def systemd_runs() -> bool:

@@ -16,6 +16,7 @@ from cove.cli.client import Client
 from cove.cli.options import Settings
 from cove.cli.text import short_digest
 from cove.model import names
+from cove.model.logs import AGENT_APP, PROXY_APP
 
 _Found = Iterable[tuple[str, str]]  # a candidate and what is said beside it
 
@@ -54,6 +55,12 @@ def _app(context: click.Context) -> str:
 def _apps(context: click.Context) -> _Found:
     for app in _ask(context, "/v1/outline").get("apps", ()):
         yield str(app["name"]), ""
+
+
+def _logs(context: click.Context) -> _Found:
+    yield from _apps(context)
+    yield PROXY_APP, "the proxy"
+    yield AGENT_APP, "cove's agent"
 
 
 def _services(context: click.Context) -> _Found:
@@ -97,6 +104,7 @@ def _keys(_: click.Context) -> _Found:
 _PATHS: Final = {"files": "file", "folders": "dir"}
 _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "apps": _apps,
+    "logs": _logs,
     "services": _services,
     "releases": _releases,
     "powers": _powers,

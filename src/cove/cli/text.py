@@ -55,6 +55,20 @@ def size(count: float) -> str:
     return f"{count:.1f} GB"
 
 
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?B)?", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+
+
+def count_of(text: str, option: str) -> int:
+    """Bytes of `500M`, `2G`, `1.5GiB`; the letters mean powers of 1024. Raises InvalidFile."""
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise InvalidFile(
+            f"{option}: {text!r} is no size", code="usage", hint="for example 500M or 2G"
+        )
+    return int(float(found[1]) * 1024 ** _POWERS[found[2].upper()])
+
+
 def share(done: int, total: int) -> str:
     """Bytes done of bytes in all, in one unit: `12.3/45.0 MB`; empty where nothing is known."""
     if total <= 0:
@@ -65,7 +79,7 @@ def share(done: int, total: int) -> str:
     return f"{part:.0f}/{number} {unit}" if unit == "B" else f"{part:.1f}/{number} {unit}"
 
 
-def moment(text: str, now: float) -> float:
+def moment(text: str, now: float, option: str = "--since") -> float:
     """Seconds since the epoch of `10m`, `1h30m`, or an ISO date and time (local if no zone).
 
     Raises InvalidFile.
@@ -76,7 +90,7 @@ def moment(text: str, now: float) -> float:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:
         raise InvalidFile(
-            f"--since: {text!r} is no duration and no date",
+            f"{option}: {text!r} is no duration and no date",
             code="usage",
             hint="for example 10m, 1h30m, 2d, or 2030-01-31T12:00",
         ) from None

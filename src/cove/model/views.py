@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from cove.model.certificates import CertSource, ChallengeKind
 from cove.model.events import Rollout
+from cove.model.logs import LogPolicy, LogService
 from cove.model.release import ReleaseStatus
 
 AppState = Literal[
@@ -39,6 +40,9 @@ class VersionView(Struct, frozen=True, kw_only=True):
     https_port: int
     bind: str  # empty: every address
     pool: str
+    log_days: float  # how long logs are kept,
+    log_bytes: int  # how much of them on disk,
+    log_bytes_per_app: int  # and how much of one app's
     docker: str
     proxy: ProxyView
     uptime: float
@@ -99,6 +103,36 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     routes: tuple[RouteView, ...]
     order: str = ""
     powers: tuple[PowerView, ...] = ()
+
+
+class LogView(Struct, frozen=True, kw_only=True):
+    """A record of a log: a line, or several that belong together.
+
+    `at` is `time` as a number. `context` 0 is a hit of a search, another number one that stands so
+    many records before (-) or behind it. `lost` counts records that a reader who followed was too
+    slow for; nothing else is told then.
+    """
+
+    at: float
+    time: str = ""  # RFC 3339 with nanoseconds
+    app: str = ""
+    service: str = ""  # as the file calls it
+    name: str = ""  # the Compose service
+    release: int = 0  # 0: no release owns it
+    container: str = ""
+    stream: str = ""
+    level: str = ""  # trace, debug, info, warn, error, fatal; empty: it says none
+    text: str = ""
+    context: int = 0
+    lost: int = 0
+
+
+class LogsView(Struct, frozen=True, kw_only=True):
+    """What is kept of logs, and of whom. `problem` says why nothing is kept just now."""
+
+    services: tuple[LogService, ...]
+    policy: LogPolicy
+    problem: str = ""
 
 
 class OutlineView(Struct, frozen=True, kw_only=True):

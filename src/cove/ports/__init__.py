@@ -27,6 +27,7 @@ from cove.ports.containers import (
     EngineInfo,
     Exit,
     ImageFacts,
+    LastLines,
     LogLine,
     Progress,
     Sighting,
@@ -46,6 +47,7 @@ class Platform(Struct, frozen=True, kw_only=True):
     host: Host
     certificates: Certificates
     store: Store
+    lines: LastLines | None = None  # None: nothing keeps them
 
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "ImageFacts",
     "Issuer",
     "Journal",
+    "LastLines",
     "Listener",
     "LocalCertificates",
     "LogLine",

@@ -5,7 +5,7 @@ Imported as `cove.ports` only.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from msgspec import Struct
@@ -205,3 +205,13 @@ class Composer(Protocol):
 
     async def settle(self, app: str) -> None:
         """Waits until no Compose process of an earlier agent works on the project."""
+
+
+class LastLines(Protocol):
+    """What keeps the lines that containers write."""
+
+    async def drained(self, containers: Iterable[str]) -> None:
+        """Waits, not for long, until all that these wrote, which have ended, is kept.
+
+        Never raises: nothing depends on it.
+        """

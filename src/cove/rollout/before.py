@@ -79,4 +79,4 @@ async def _remove(step: op.RunBefore, work: Work) -> None:
     if facts is not None:
         grace = work.release(step.release).spec.service(step.service).stop_grace
         await work.platform.engine.stop(facts.id, grace)
-        await work.platform.engine.remove(facts.id)
+        await work.remove([facts])

@@ -61,7 +61,7 @@ async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None
     names = companion_names(service)
     for facts in await work.companion(step.service):
         if facts.service not in names:
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
     env = work.environment(step.releases, _companions_before(step))
     differing = await _differing(step, work, names)
     if differing:
@@ -227,7 +227,7 @@ async def _up(step: op.ConvergeService | op.RunTask, work: Work, service: Servic
     for facts in await work.companion(service.name):
         if facts.service not in names:  # fewer replicas, or another number of them
             await work.platform.engine.stop(facts.id, service.stop_grace)
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
     env = work.environment(step.releases, step.companions)
     differing = await _differing(step, work, names)
     if differing:
@@ -253,7 +253,7 @@ async def _stop(work: Work, service: Service) -> None:
 async def _remove(work: Work, service: str) -> None:
     for facts in await work.companion(service):
         await work.platform.engine.stop(facts.id, _grace(work, service))
-        await work.platform.engine.remove(facts.id)
+        await work.remove([facts])
 
 
 def _grace(work: Work, service: str) -> float:

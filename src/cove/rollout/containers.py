@@ -49,7 +49,7 @@ async def start(step: op.StartRelease, work: Work) -> None:
 
 async def undo_start(step: op.StartRelease, work: Work) -> None:
     """The release's containers are gone, with the volumes that came into being with them."""
-    await _remove(work, await work.containers(step.release))
+    await work.remove(await work.containers(step.release))
     await work.remove_volumes(step.new_volumes)
 
 
@@ -90,7 +90,7 @@ async def retire(step: op.RetireRelease, work: Work) -> None:
     release = work.release(step.release)
     found = await work.containers(step.release)
     await _stop(work, release, found)
-    await _remove(work, found)
+    await work.remove(found)
     record = work.platform.store.app(work.app)
     if record is not None and record.live:
         live = work.release(record.live)
@@ -106,7 +106,7 @@ async def remove_strangers(work: Work, live: Release) -> None:
     for facts in await work.platform.engine.containers(work.app):
         if not facts.release and facts.service not in known:
             await _stop_one(work, facts, _graces(work).get(facts.role, 10.0))
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
 
 
 async def remove_containers(step: op.RemoveContainers, work: Work) -> None:
@@ -120,7 +120,7 @@ async def remove_containers(step: op.RemoveContainers, work: Work) -> None:
     for place in range(len(order) + 1):
         now = [c for c in found if (0 if c.release else places.get(c.role, 0)) == place]
         await together(_stop_one(work, c, graces.get(c.role, 10.0)) for c in now)
-    await _remove(work, found)
+    await work.remove(found)
 
 
 async def remove_volumes(step: op.RemoveVolumes, work: Work) -> None:
@@ -217,7 +217,3 @@ async def _stop_one(work: Work, facts: ContainerFacts, grace: float) -> None:
     # A container that Docker is about to restart must be stopped too.
     if facts.state in ("running", "restarting", "paused"):
         await work.platform.engine.stop(facts.id, grace)
-
-
-async def _remove(work: Work, found: tuple[ContainerFacts, ...]) -> None:
-    await together(work.platform.engine.remove(facts.id) for facts in found)

@@ -172,7 +172,7 @@ async def _sweep(record: AppRecord, work: Work) -> None:
         unborn = facts.role in tasks and facts.state == "created"
         if facts.service not in known or unborn:
             _log.warning("removing %s, left over from release %s", facts.name, facts.release)
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
 
 
 def told(*_: object, text: str = "", **__: object) -> None:

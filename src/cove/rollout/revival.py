@@ -66,7 +66,7 @@ async def _remove_cut_off(release: Release, work: Work) -> None:
         if facts.service in cut:
             grace = shall_run(release)[facts.service].stop_grace
             await work.platform.engine.stop(facts.id, grace)
-            await work.platform.engine.remove(facts.id)
+            await work.remove([facts])
 
 
 async def _to_start(release: Release, work: Work, *, everything: bool) -> bool:
@@ -104,7 +104,7 @@ async def _start(facts: ContainerFacts, work: Work) -> None:
     except PlatformError as error:
         if "network" not in error.message or "not found" not in error.message:
             raise
-        await work.platform.engine.remove(facts.id)
+        await work.remove([facts])
 
 
 async def _check_volumes(release: Release, services: Collection[Service], work: Work) -> None:

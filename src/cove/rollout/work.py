@@ -28,6 +28,8 @@ from cove.render.compose import (
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
 
+_RUNNING = ("running", "restarting", "paused")
+
 
 class Emit(Protocol):
     """Tells whoever follows the rollout what happened."""
@@ -65,6 +67,15 @@ class Work:
         """The containers of a companion, by its name in the file."""
         every = await self.platform.engine.containers(self.app)
         return tuple(facts for facts in every if not facts.release and facts.role == service)
+
+    async def remove(self, found: Iterable[ContainerFacts]) -> None:
+        """Containers go, once what they wrote last is kept where lines are kept."""
+        every, engine, lines = tuple(found), self.platform.engine, self.platform.lines
+        if lines is not None:
+            running = [facts for facts in every if facts.state in _RUNNING]
+            await together(engine.stop(facts.id, 0) for facts in running)
+            await lines.drained([facts.id for facts in every])
+        await together(engine.remove(facts.id) for facts in every)
 
     async def write_project(
         self,

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from support.agent import Agent
+from support.agent import Agent, ApiError
 from support.appfiles import app_file, host
+from support.engine import docker
 from support.images import Images
 from support.polling import until
 
@@ -86,7 +87,8 @@ def test_tail_gives_the_last_lines_in_order(agent, spoken):
     assert marks(read(agent, name, tail=-1)) == [f"line-{c}" for c in "abcdef"]
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     last = lines[-1]
-    assert (last["service"], last["release"], last["stream"]) == (f"{name}-r1", 1, "stderr")
+    assert (last["service"], last["name"], last["release"]) == (name, f"{name}-r1", 1)
+    assert last["stream"] == "stderr"
 
 
 def test_since_gives_what_came_after(agent, spoken):
@@ -151,6 +153,123 @@ def test_following_with_no_past_shows_only_what_comes(agent, images):
 
         until(arrived, "a new line")
     assert set(marks(lines)) == {"line-new"}
+
+
+def test_the_last_lines_of_a_replaced_container_are_kept(agent, images):
+    """A rollout removes the old containers once what they wrote at their end is in the store."""
+    name = "replaced"
+    agent.deploy(talking(name, images)).expect("live")
+    for version in "234":
+        agent.deploy(talking(name, images, version)).expect("live")
+        found = read(agent, name, tail=-1, release=int(version) - 1)
+        assert "stopped after" in found[-1]["text"], version
+        services = agent.api("GET", "/v1/logs/services")["logs"]["services"]
+        assert any(s["app"] == name and s["stored"] for s in services)
+
+
+def test_a_candidates_last_words_are_kept(agent, images):
+    """What a release wrote that never became live stays, though its container is gone."""
+    name = "candidate"
+    agent.deploy(talking(name, images)).expect("live")
+    bad = app_file(name, images.hello, env={"ACCESS_LOG": "1", "FAULT": "exit"}, health=None)
+    assert agent.deploy(bad).outcome != "live"
+    assert len(agent.owned.containers(name)) == 1
+    assert read(agent, name, tail=-1, release=2)
+
+
+def test_the_log_of_a_removed_app_stays(agent, images):
+    """Its lines can be read and searched after nothing else of it is left."""
+    name = "gone"
+    agent.deploy(talking(name, images)).expect("live")
+    write(agent, name, "before")
+    agent.act(name, "remove").expect("done")
+    found = read(agent, name, tail=-1)
+    assert marks(found) == ["line-before"]
+    assert "stopped after" in found[-1]["text"]
+    assert agent.cove("logs", name, "--grep", "line-before").code == 0
+
+
+def test_lines_written_while_no_agent_ran_are_kept(agent, images):
+    """Of containers that run on, and of those that ended meanwhile; none comes twice."""
+    name, resting = "meanwhile", "ended-meanwhile"
+    for app in (name, resting):
+        agent.deploy(talking(app, images)).expect("live")
+    write(agent, name, "a")
+    settled(agent, name, "a")
+    agent.kill9()
+    write(agent, name, "b")
+    write(agent, resting, "c")
+    (container,) = agent.owned.containers(resting)
+    docker("stop", container)
+    agent.start()
+    settled(agent, name, "b")
+    settled(agent, resting, "c")
+    assert marks(read(agent, name, tail=-1)) == ["line-a", "line-b"]
+    assert marks(read(agent, resting, tail=-1)) == ["line-c"]
+
+
+def test_lines_are_found_by_what_they_say(agent, spoken):
+    """By a text, a word, a regular expression, a level, a service; newest first if asked."""
+    name, _ = spoken
+    assert marks(read(agent, name, text="line-b", tail=-1)) == ["line-b"]
+    assert marks(read(agent, name, text="line", word=1, tail=-1)) == [f"line-{c}" for c in "abcdef"]
+    assert marks(read(agent, name, text="lin", word=1, tail=-1)) == []
+    found = read(agent, name, text="line-[ace]", regex=1, tail=-1, newest=1)
+    assert marks(found) == ["line-e", "line-c", "line-a"]
+    assert read(agent, name, level="error", tail=-1) == []
+    assert read(agent, name, service="other", tail=-1) == []
+    around = read(agent, name, text="line-c", before=1, after=1, tail=10)
+    assert [(marks([line])[0][-1], bool(line["context"])) for line in around] == [
+        ("b", True),
+        ("c", False),
+        ("d", True),
+    ]
+
+
+def test_an_endless_pattern_is_refused(agent, spoken):
+    """What cannot be compiled is said before the answer begins."""
+    with pytest.raises(ApiError) as caught:
+        agent.api("GET", f"/v1/apps/{spoken[0]}/logs", text="(", regex=1)
+    assert caught.value.code == "log-pattern"
+
+
+def test_coves_own_logs_are_kept_too(agent, spoken):
+    """The agent's lines and the proxy's, each under a name that no app can have."""
+    agent.restart()
+    with agent.stream("/v1/logs", app="_agent", tail=-1) as lines:
+        assert any(line["text"].startswith("ready:") for line in lines)
+    said = agent.cove("logs", "--usage", "--json").json["logs"]
+    assert {"_agent", spoken[0]} <= {service["app"] for service in said["services"]}
+    assert said["problem"] == ""
+
+
+def test_a_store_that_cannot_be_opened_stops_nothing(agent, images):
+    """Rollouts go on, it is told, and Docker's own lines are shown."""
+    name = "unkept"
+    agent.stop()
+    files = {path: path.read_bytes() for path in agent.data_dir.glob("logs.db*") if path.is_file()}
+    for path in files:
+        path.unlink()
+    (agent.data_dir / "logs.db").mkdir()
+    try:
+        agent.start()
+        agent.deploy(talking(name, images)).expect("live")
+        write(agent, name, "x")
+        settled(agent, name, "x")
+        assert agent.api("GET", "/v1/logs/services")["logs"]["problem"]
+        assert any("logs are not kept" in e["text"] for e in events(agent))
+    finally:
+        agent.stop()
+        (agent.data_dir / "logs.db").rmdir()
+        for path, data in files.items():
+            path.write_bytes(data)
+        agent.start()
+
+
+def events(agent: Agent) -> list[dict[str, Any]]:
+    """What happened of late."""
+    with agent.stream("/v1/events", tail=50) as found:
+        return list(found)
 
 
 def test_a_stopped_apps_log_can_still_be_read(agent, images):

@@ -27,6 +27,13 @@ BAD = [
     ("/v1/apps/quiet/logs", {"since": -1}),
     ("/v1/apps/quiet/logs", {"tail": -5}),
     ("/v1/apps/quiet/logs", {"tail": "x"}),
+    ("/v1/logs", {"level": "loud"}),
+    ("/v1/logs", {"stream": "stdin"}),
+    ("/v1/logs", {"text": "x" * 5000}),
+    ("/v1/logs", {"regex": "yes"}),
+    ("/v1/logs", {"until": "1e3"}),
+    ("/v1/logs", {"follow": 1, "newest": 1}),
+    ("/v1/logs", {"before": -1}),
     ("/v1/rollouts/1/events", {"after": HUGE}),
     ("/v1/rollouts/1/events", {"after": -1}),
 ]

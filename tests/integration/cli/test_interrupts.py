@@ -212,7 +212,7 @@ def test_following_logs_ends_well_with_ctrl_c(tmp_path: Path, go_on: threading.E
     fake.streams["/v1/apps/shop/logs"] = [[line, go_on]]
     with serving(fake, tmp_path):
         process = subprocess.Popen(
-            [sys.executable, "-m", "cove", "logs", "-f", "shop"],
+            [sys.executable, "-m", "cove", "logs", "-f", "--raw", "shop"],
             env={**os.environ, "COVE_DATA_DIR": str(tmp_path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

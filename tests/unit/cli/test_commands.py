@@ -6,9 +6,6 @@ from typing import Any
 import pytest
 
 from cove.cli.commands import certs
-from cove.cli.commands.logs import Printer
-from cove.cli.options import Settings
-from cove.cli.output import Output
 
 from support.calling import Cove
 from support.fake_agent import VERSION, FakeAgent
@@ -189,61 +186,6 @@ def test_plan_lists_operations_with_causes(cove: Cove, agent: FakeAgent) -> None
         "  → https://shop.example",
     ]
     assert cove.err == "nothing was changed\n"
-
-
-def line(text: str, service: str = "shop", release: int = 12) -> dict[str, Any]:
-    """One line of an app's log."""
-    return {"at": 1.0, "service": service, "release": release, "stream": "stdout", "text": text}
-
-
-def test_logs_of_one_container_are_just_its_lines(cove: Cove, agent: FakeAgent) -> None:
-    """Nothing is put before the lines of an only container; the last 100 are asked for."""
-    serve(agent, SHOP)
-    agent.streams["/v1/apps/shop/logs"] = [[line("one"), line("two")]]
-    assert cove("logs", "shop") == 0
-    assert cove.out == "one\ntwo\n"
-    assert agent.bodies("GET", "/v1/apps/shop/logs") == [{"follow": "0", "tail": "100"}]
-
-
-def test_logs_of_several_say_whose_line_it_is(cove: Cove, agent: FakeAgent) -> None:
-    """Service and release stand before each line."""
-    serve(agent, {**SHOP, "replicas": SHOP["replicas"] * 2})
-    agent.streams["/v1/apps/shop/logs"] = [[line("one"), line("two", "db", 0)]]
-    assert cove("logs", "shop") == 0
-    assert cove.out == "shop/r12 │ one\ndb │ two\n"
-
-
-def test_a_release_that_joins_is_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    """From the first line of another release on, the lines say whose they are."""
-    printer = Printer(Output(Settings()), prefixed=False)
-    for release in (12, 13, 12):
-        printer.show(line("x", release=release))
-    assert capsys.readouterr().out == "x\nshop/r13 │ x\nshop/r12 │ x\n"
-
-
-def test_logs_in_json_are_an_object_per_line(cove: Cove, agent: FakeAgent) -> None:
-    """A stream for scripts, each line carrying the version."""
-    agent.streams["/v1/apps/shop/logs"] = [[line("one")]]
-    assert cove("logs", "shop", "--json") == 0
-    assert cove.answer == {"v": 1, **line("one")}
-
-
-@pytest.mark.parametrize(
-    ("words", "query"),
-    [
-        (("-n", "5"), {"follow": "0", "tail": "5"}),
-        (("--since", "1970-01-01T00:01:00+00:00"), {"follow": "0", "tail": "-1", "since": "60.0"}),
-        (("-f",), {"follow": "1", "tail": "100"}),
-    ],
-)
-def test_logs_ask_for_what_was_asked(
-    cove: Cove, agent: FakeAgent, words: tuple[str, ...], query: dict[str, str]
-) -> None:
-    """Options become the query; with --since there is no limit but time."""
-    serve(agent, SHOP)
-    agent.streams["/v1/apps/shop/logs"] = [[line("one")]]
-    assert cove("logs", "shop", *words) == 0
-    assert agent.bodies("GET", "/v1/apps/shop/logs") == [query]
 
 
 def test_certs_shows_what_ends_when(cove: Cove, agent: FakeAgent) -> None:

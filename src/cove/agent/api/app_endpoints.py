@@ -7,19 +7,16 @@ from typing import Annotated
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from cove.agent import following, status
-from cove.agent.api.answers import answer, begun, stream
-from cove.agent.api.endpoint import endpoint, read_body, seconds, whole
+from cove.agent import status
+from cove.agent.api.answers import answer, begun
+from cove.agent.api.endpoint import endpoint, read_body
 from cove.agent.platform import Parts
-from cove.errors import NotFound
 from cove.model.events import Rollout
 from cove.model.requests import Who
 from cove.model.views import AppStatus, OutlineView, ReleaseView
-from cove.ports import LogLine
 
 _APP = "/v1/apps/{app}"
 _ROLLOUT = {"rollout": Rollout}
-_MOST_LINES = 100_000
 ServiceName = Annotated[str, Meta(max_length=512)]
 
 
@@ -75,19 +72,6 @@ class AppEndpoints:
     async def releases(self, request: web.Request) -> web.StreamResponse:
         """An app's releases, newest first."""
         return answer({"releases": status.release_views(self._parts, request.match_info["app"])})
-
-    @endpoint("GET", f"{_APP}/logs", {"": LogLine}, streams=True)
-    async def logs(self, request: web.Request) -> web.StreamResponse:
-        """The lines an app's containers wrote, and with follow=1 those to come."""
-        app = request.match_info["app"]
-        if self._parts.store.app(app) is None:
-            raise NotFound(f"there is no app {app}", hint="see them all: cove status")
-        since = seconds(request, "since")
-        tail = min(whole(request, "tail", 100, least=-1), _MOST_LINES)
-        engine = self._parts.engine
-        if request.query.get("follow") == "1":
-            return await stream(request, following.follow(engine, app, since=since, tail=tail))
-        return await stream(request, await following.recent(engine, app, since=since, tail=tail))
 
     @endpoint("POST", f"{_APP}/rollback", _ROLLOUT, body=RollbackRequest)
     async def rollback(self, request: web.Request) -> web.StreamResponse:

@@ -81,6 +81,21 @@ def whole(request: web.Request, key: str, usual: int, *, least: int = 0) -> int:
     return int(text)
 
 
+def nanoseconds(request: web.Request, key: str) -> int:
+    """A time of the query in seconds, as nanoseconds, exactly; 0 without one. Raises ValueError."""
+    seconds(request, key)
+    whole_part, _, fraction = request.query.get(key, "0").partition(".")
+    return int(whole_part) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
+
+
+def flag(request: web.Request, key: str) -> bool:
+    """A switch of the query, on for 1. Raises ValueError for anything but 0 and 1."""
+    text = request.query.get(key, "0")
+    if text not in ("0", "1"):
+        raise ValueError(f"{key} must be 0 or 1")
+    return text == "1"
+
+
 def seconds(request: web.Request, key: str) -> float:
     """A time of the query, in seconds since the epoch; 0 without one. Raises ValueError."""
     text = request.query.get(key, "0")

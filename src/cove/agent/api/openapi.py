@@ -12,10 +12,17 @@ from cove import __version__
 from cove.agent.api.endpoint import Endpoint
 
 _TEMPLATE = "#/components/schemas/{name}"
+_FILTERS = (
+    *("service", "release", "container", "stream", "level", "since", "until"),
+    *("text", "regex", "word", "ignore_case"),
+)
+_LOGS = (*_FILTERS, "before", "after", "tail", "newest", "follow")
 _QUERIES = {
     "/v1/rollouts": ("app", "limit"),
     "/v1/rollouts/{id}/events": ("after",),
-    "/v1/apps/{app}/logs": ("follow", "since", "tail"),
+    "/v1/apps/{app}/logs": _LOGS,
+    "/v1/logs": ("app", *_LOGS),
+    "/v1/logs/counts": ("app", *_FILTERS),
     "/v1/events": ("app", "follow", "after", "since", "tail"),
 }
 

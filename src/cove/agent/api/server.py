@@ -15,6 +15,7 @@ from cove.agent.api.endpoint import Endpoint, endpoint, endpoints_of
 from cove.agent.api.event_endpoints import EventEndpoints
 from cove.agent.api.exec_endpoints import ExecEndpoints
 from cove.agent.api.grant_endpoints import GrantEndpoints
+from cove.agent.api.log_endpoints import LogEndpoints
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
 from cove.agent.platform import Parts
@@ -38,6 +39,7 @@ class Api:
             GrantEndpoints(parts),
             ExecEndpoints(parts),
             EventEndpoints(parts),
+            LogEndpoints(parts),
             CertEndpoints(parts),
             self,
         )

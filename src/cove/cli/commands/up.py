@@ -17,11 +17,12 @@ from cove.cli.background import AgentOptions, Background, Systemd, background
 from cove.cli.client import Client
 from cove.cli.options import Settings, shared
 from cove.cli.output import Output
-from cove.cli.text import elapsed, took
+from cove.cli.text import count_of, elapsed, took
 from cove.errors import InvalidFile, PlatformError
 
 _POLL = 0.2  # seconds
 _PORT = click.IntRange(1, 65535)
+_LEAST_BYTES = 1 << 20  # fewer hold no log worth its name
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -31,6 +32,9 @@ class Asked(Struct, frozen=True, kw_only=True):
     https_port: int | None
     bind: str
     pool: str
+    log_days: float | None
+    log_bytes: int | None
+    log_bytes_per_app: int | None
 
     def options(self, data_dir: Path) -> AgentOptions:
         """What the agent is told; it remembers the rest."""
@@ -40,7 +44,20 @@ class Asked(Struct, frozen=True, kw_only=True):
             https_port=self.https_port,
             bind=self.bind,
             pool=self.pool,
+            log_days=self.log_days,
+            log_bytes=self.log_bytes,
+            log_bytes_per_app=self.log_bytes_per_app,
         )
+
+
+def _size(_: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    option = parameter.opts[0]
+    size = count_of(value, option)
+    if size < _LEAST_BYTES:
+        raise InvalidFile(f"{option}: at least 1M", code="usage")
+    return size
 
 
 @click.command()
@@ -54,6 +71,24 @@ class Asked(Struct, frozen=True, kw_only=True):
     help="Listen on one address  [all, or as the last time]",
 )
 @click.option("--pool", metavar="CIDR", default="", help="Where apps' networks are taken from.")
+@click.option(
+    "--log-days",
+    type=click.FloatRange(0.01, 3650),
+    metavar="DAYS",
+    help="How long logs are kept  [30, or as the last time]",
+)
+@click.option(
+    "--log-bytes",
+    callback=_size,
+    metavar="SIZE",
+    help="How much of the disk all logs may take  [2G, or as the last time]",
+)
+@click.option(
+    "--log-bytes-per-app",
+    callback=_size,
+    metavar="SIZE",
+    help="And those of one app  [1G, or as the last time]",
+)
 @click.option(
     "--wait",
     type=click.FloatRange(1),

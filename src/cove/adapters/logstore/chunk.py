@@ -1,0 +1,211 @@
+"""A chunk: some thousand records of one service, packed for reading them back in no time.
+
+Imported within the package only. The text of all records stands in one zstd frame, joined by
+newlines, so that one `find` searches all of it; times, lengths, levels and sources stand in
+another, which only a hit needs. Both frames carry a checksum.
+"""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain, pairwise
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import zstandard
+
+from cove.errors import PlatformError
+from cove.model.logs import Record, Source, Stream
+
+CHUNK_RAW: Final = 512 << 10  # bytes of text; larger ones take more memory, and read no faster
+_LARGEST: Final = 64 << 20  # bytes of text; more in one record is damage
+_LEVEL: Final = 3  # zstd's own default
+_STREAMS: Final[tuple[Stream, Stream]] = ("stdout", "stderr")
+_FEW: Final = 256  # sources that a byte can tell apart
+_own = threading.local()  # neither compressors nor decompressors bear two threads at once
+
+
+class _Meta(msgspec.Struct, frozen=True, array_like=True):
+    """Everything of the records but their text. Numbers lie byte by byte: see `_planes`."""
+
+    first: int
+    sources: tuple[tuple[int, str, str, int], ...]  # release, container, name, stream
+    waits: bytes  # nanoseconds between records, 8 bytes each
+    sizes: bytes  # bytes of text, 4 bytes each
+    levels: bytes  # 1 byte each
+    origins: bytes  # indices of `sources`, 1 byte each or 2
+
+
+class Packed(NamedTuple):
+    """A chunk as it is stored, and what its row says of it."""
+
+    first: int
+    last: int
+    lines: int
+    levels: int  # bit N: a record of level N is in it
+    times: array[int]
+    level_of: bytes
+    releases: tuple[int, int]  # the least and the greatest
+    plain: bytes  # the text as it was packed
+    text: bytes
+    meta: bytes
+
+    @property
+    def raw(self) -> int:
+        """Bytes as written, the ends of lines included."""
+        return len(self.plain) + 1
+
+
+def parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """The records in runs that make one chunk each, oldest first."""
+    if any(later.at < earlier.at for earlier, later in pairwise(records)):
+        records = sorted(records, key=lambda record: record.at)
+    begin = size = 0
+    for index, record in enumerate(records):
+        if size > CHUNK_RAW:
+            yield records[begin:index]
+            begin, size = index, 0
+        size += len(record.text) + 1
+    yield records[begin:]
+
+
+def pack(records: Sequence[Record]) -> Packed:
+    """Packs records of one service, oldest first; at least one."""
+    times = array("q", [record.at for record in records])
+    texts = [record.text for record in records]
+    plain, sizes = _joined(texts)
+    origins = {source: number for number, source in enumerate({r.source: 0 for r in records})}
+    numbers = [origins[record.source] for record in records]
+    levels = bytes([record.level for record in records])
+    meta = _Meta(
+        first=times[0],
+        sources=tuple((s.release, s.container, s.name, int(s.stream != "stdout")) for s in origins),
+        waits=_planes(array("q", chain((0,), map(int.__sub__, times[1:], times)))),
+        sizes=_planes(array("I", sizes)),
+        levels=levels,
+        origins=bytes(numbers) if len(origins) <= _FEW else _planes(array("H", numbers)),
+    )
+    releases = [source.release for source in origins]
+    return Packed(
+        first=times[0],
+        last=times[-1],
+        lines=len(records),
+        levels=sum(1 << level for level in set(levels)),
+        times=times,
+        level_of=levels,
+        releases=(min(releases), max(releases)),
+        plain=plain,
+        text=_compress(plain),
+        meta=_compress(msgspec.msgpack.encode(meta)),
+    )
+
+
+def _joined(texts: list[str]) -> tuple[bytes, Iterable[int]]:
+    """All texts, and the bytes of each. Lossless for any str: lone surrogates pass."""
+    together = "\n".join(texts)
+    if together.isascii():
+        return together.encode("ascii"), map(len, texts)
+    pieces = [encoded(text) for text in texts]
+    return b"\n".join(pieces), map(len, pieces)
+
+
+def encoded(text: str) -> bytes:
+    """A text as chunks hold it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decoded(text: bytes) -> str:
+    """The text that `encoded` was given."""
+    return text.decode("utf-8", "surrogatepass")
+
+
+class Lines:
+    """A chunk's records without their text: where each begins, and what is said of it."""
+
+    def __init__(self, app: str, service: str, meta: bytes) -> None:
+        """Raises PlatformError (`state`) when it is damaged."""
+        try:
+            known = msgspec.msgpack.decode(decompress(meta), type=_Meta)
+        except msgspec.MsgspecError as error:
+            raise damaged() from error
+        self.count = len(known.levels)
+        self.levels = known.levels
+        self.times = array("q", accumulate(_numbers(known.waits, "q"), initial=known.first))[1:]
+        sizes = _numbers(known.sizes, "I")
+        # a record ends a byte before the next begins
+        self.starts = array("Q", accumulate((size + 1 for size in sizes), initial=0))
+        few = len(known.sources) <= _FEW
+        self.origins: Sequence[int] = known.origins if few else _numbers(known.origins, "H")
+        self.sources = [
+            Source(
+                app=app, service=service, release=release, container=container, name=name,
+                stream=_STREAMS[stream],
+            )
+            for release, container, name, stream in known.sources
+        ]  # fmt: skip
+
+    def at_byte(self, position: int) -> int:
+        """The record to which a byte of the text belongs."""
+        return bisect_right(self.starts, position) - 1
+
+    def text(self, plain: bytes, index: int) -> bytes:
+        """A record's text."""
+        return plain[self.starts[index] : self.starts[index + 1] - 1]
+
+    def record(self, plain: bytes, index: int, context: int = 0) -> Record:
+        """A record as it was sealed."""
+        return Record(
+            self.times[index],
+            self.sources[self.origins[index]],
+            decoded(self.text(plain, index)),
+            self.levels[index],
+            context,
+        )
+
+
+def damaged() -> PlatformError:
+    """What is raised for a chunk that cannot be read back."""
+    return PlatformError("kept log lines are damaged", code="state")
+
+
+def decompress(frame: bytes) -> bytes:
+    """What a frame holds. Raises PlatformError (`state`) when its checksum does not hold."""
+    try:
+        return _decompressor().decompress(frame, max_output_size=_LARGEST)
+    except (zstandard.ZstdError, MemoryError) as error:
+        raise damaged() from error
+
+
+def _compress(content: bytes) -> bytes:
+    if not hasattr(_own, "compressor"):
+        _own.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    return bytes(_own.compressor.compress(content))
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    if not hasattr(_own, "decompressor"):
+        _own.decompressor = zstandard.ZstdDecompressor()
+    found: zstandard.ZstdDecompressor = _own.decompressor
+    return found
+
+
+def _planes(numbers: array[int]) -> bytes:
+    """All lowest bytes, then all second bytes, …: high bytes are alike and cost nothing."""
+    flat, width = numbers.tobytes(), numbers.itemsize
+    return b"".join(flat[byte::width] for byte in range(width))
+
+
+def _numbers(planes: bytes, code: Any) -> array[int]:
+    numbers: array[int] = array(code)
+    width = numbers.itemsize
+    count, odd = divmod(len(planes), width)
+    if odd:
+        raise damaged()
+    flat = bytearray(len(planes))
+    for byte in range(width):
+        flat[byte::width] = planes[byte * count : (byte + 1) * count]
+    numbers.frombytes(flat)
+    return numbers

@@ -1,0 +1,237 @@
+"""One container's output, read from where it was left to its end. Imported by the collector."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+from cove.errors import CoveError, NotFound
+from cove.model.logs import PROXY_APP, Cursor, Source, Stream
+from cove.observation.logs.buffers import Buffer, Buffers
+from cove.observation.logs.joining import Lane
+from cove.ports_observation import LogConnection, LogContainer, LogEngine, LogEntry
+
+_STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
+ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself
+PROXY: Final = "proxy"
+_TAIL: Final = 500  # lines that show whether anything is missing at a container's end
+_PATIENCE: Final = (0.5, 10.0)  # seconds between two tries while Docker is away: first, longest
+# Docker writes each line by itself, and some 280 fill a socket's buffer, whatever their length:
+# the wait between two looks is such that about a hundred come meanwhile.
+_FEW, _MANY = 50, 150  # lines
+_SHORTEST: Final = 0.002  # seconds between two looks
+_QUIET: Final = 0.3  # seconds without a line after which a record counts as whole
+_LATE: Final = 100_000_000  # nanoseconds that one stream's line may come behind the other's
+
+
+class _Reads:
+    """A lane as its buffer sees it."""
+
+    def __init__(self, follower: Follower, lane: Lane) -> None:
+        self._follower = follower
+        self.lane = lane
+        self._kept: Cursor | None = None
+
+    def cursor(self) -> Cursor | None:
+        cursor = self.lane.cursor(self._follower.newest)
+        return None if cursor == self._kept or not cursor.last else cursor
+
+    def kept(self, cursor: Cursor) -> None:
+        self._kept = cursor
+
+
+class Follower:
+    """Reads while the container runs, and once more when it has ended."""
+
+    def __init__(
+        self,
+        container: LogContainer,
+        engine: LogEngine,
+        buffers: Buffers,
+        seal: Callable[[Buffer], Awaitable[None]],
+        pace: Callable[[], float],
+    ) -> None:
+        self.container = container
+        self.newest = 0  # the last time read of any stream
+        self.ended = asyncio.Event()  # all that the container wrote is kept
+        self._started = asyncio.Event()
+        self._engine = engine
+        self._buffers = buffers
+        self._seal = seal
+        self._pace = pace
+        self._lanes: dict[tuple[Stream, str], Lane] = {}
+        self._reads: list[tuple[Buffer, _Reads]] = []
+        proxy = not container.app
+        for stream in _STREAMS:
+            self._add(stream, PROXY if proxy else container.service, container.id)
+            if proxy:
+                self._add(stream, ACCESS, f"{container.id}/{ACCESS}")
+        self._class: dict[Stream, str] = {}  # of a line that came in pieces
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What its cursors call the container."""
+        return frozenset(lane.key for lane in self._lanes.values())
+
+    def resume(self, cursors: Mapping[tuple[str, Stream], Cursor]) -> None:
+        """What an earlier run has kept."""
+        for lane in self._lanes.values():
+            if cursor := cursors.get((lane.key, lane.source.stream)):
+                lane.resume(cursor.last, cursor.count)
+
+    def started(self) -> None:
+        """The container has started, for the first time or again."""
+        self.ended.clear()
+        self._started.set()
+
+    async def run(self) -> None:
+        """Until the container is gone. Docker may come and go meanwhile."""
+        pause = _PATIENCE[0]
+        while True:
+            self._started.clear()
+            try:
+                found = await self._engine.look(self.container.id)
+                if found is None:
+                    break
+                if found.running:
+                    self.ended.clear()
+                    await self._follow()
+                    found = await self._engine.look(self.container.id)
+                if found is None or not found.running:
+                    await self._finish()
+                    await self._started.wait()
+                pause = _PATIENCE[0]
+            except NotFound:
+                break
+            except CoveError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _PATIENCE[1])
+        await self._end()
+
+    def detach(self) -> None:
+        """Its buffers no longer hear of it."""
+        for buffer, reads in self._reads:
+            buffer.lanes.remove(reads)
+            self._buffers.forget(buffer)
+
+    # --- reading
+
+    async def _follow(self) -> None:
+        self._rewind()
+        since = self._since()
+        connection = await self._engine.open(self.container.id, since=since, follow=True)
+        with contextlib.closing(connection):
+            await self._read(connection)
+
+    async def _finish(self) -> None:
+        """What a connection that follows may have left out at the end; mostly nothing."""
+        self._rewind()
+        if not await self._finish_by_tail():
+            connection = await self._engine.open(self.container.id, since=self._since())
+            with contextlib.closing(connection):
+                await self._read(connection)
+        await self._end()
+
+    async def _finish_by_tail(self) -> bool:
+        """Docker would look through all it has for a time, but finds the last lines at once."""
+        found: list[LogEntry] = []
+        connection = await self._engine.open(self.container.id, tail=_TAIL)
+        with contextlib.closing(connection):
+            while (entries := await connection.read(_PATIENCE[1])) or entries is None:
+                found += entries or ()
+        if len(found) >= _TAIL and found[0][1] >= self._since():
+            return False
+        await self._buffers.room()
+        self._feed(found)
+        return True
+
+    async def _end(self) -> None:
+        for lane in self._lanes.values():
+            lane.end()
+        for buffer in {id(b): b for b, _ in self._reads}.values():
+            await self._seal(buffer)
+        self.ended.set()
+
+    async def _read(self, connection: LogConnection) -> None:
+        pause = _SHORTEST
+        while True:
+            await self._buffers.room()
+            entries = await connection.read(_QUIET if self._unfinished() else _PATIENCE[1])
+            if entries is None:
+                self._quiet(time.time_ns())
+                continue
+            if not entries:
+                return
+            self._feed(entries)
+            self._quiet(self.newest - _LATE)
+            self._buffers.look()
+            if len(entries) > _MANY:
+                pause = max(pause / 2, _SHORTEST)
+            elif len(entries) < _FEW:
+                pause *= 2
+            pause = min(pause, self._pace())
+            await asyncio.sleep(pause)
+
+    def _feed(self, entries: Sequence[LogEntry]) -> None:
+        lanes = self._lanes
+        if not self.container.app:
+            self._feed_classes(entries)
+        else:
+            service = self.container.service
+            out, err = lanes["stdout", service].feed, lanes["stderr", service].feed
+            for stream, at, text, whole in entries:
+                (out if stream == "stdout" else err)(at, text, whole=whole)
+        if entries:
+            self.newest = max(self.newest, entries[0][1], entries[-1][1])
+
+    def _feed_classes(self, entries: Sequence[LogEntry]) -> None:
+        for stream, at, text, whole in entries:
+            kind = self._class.pop(stream, "") or classify(text)
+            if not whole:
+                self._class[stream] = kind
+            self._lanes[stream, kind].feed(at, text, whole=whole)
+
+    def _unfinished(self) -> bool:
+        return any(lane.unfinished for lane in self._lanes.values())
+
+    def _quiet(self, now: int) -> None:
+        for lane in self._lanes.values():
+            if lane.unfinished:
+                lane.quiet(now)
+
+    def _rewind(self) -> None:
+        """What has begun and not ended is read once more."""
+        self._class.clear()
+        for lane in self._lanes.values():
+            lane.resume(*lane.position)
+
+    def _since(self) -> int:
+        return min(lane.cursor(self.newest).last for lane in self._lanes.values())
+
+    def _add(self, stream: Stream, service: str, key: str) -> None:
+        box = self.container
+        source = Source(
+            app=box.app or PROXY_APP,
+            service=service,
+            release=box.release,
+            container=box.id,
+            name=box.name,
+            stream=stream,
+        )
+        buffer = self._buffers.of((source.app, service))
+        lane = Lane(source, key, self._buffers.writer(buffer))
+        reads = _Reads(self, lane)
+        self._lanes[stream, service] = lane
+        self._reads.append((buffer, reads))
+        buffer.lanes.append(reads)
+
+
+def classify(text: str) -> str:
+    """Whose line of the proxy's it is: about a request, or about itself."""
+    if text.startswith("{") and '"DownstreamStatus"' in text:
+        return ACCESS
+    # Common log format: ADDRESS - USER [TIME] "METHOD …
+    return ACCESS if '] "' in text[:120] and " - " in text[:60] else PROXY

@@ -1,0 +1,48 @@
+"""Which records a query asks for, among those not in the store yet. Pure.
+
+Imported inside `cove.observation.logs`. A regular expression is never tried here: one that takes
+for ever would stop the agent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from cove.model.logs import LogQuery, Record
+
+_PART: Final = "[0-9A-Za-z_\\x80-\\U0010ffff]"  # of a word, as the store's filters see it
+
+
+def matcher(query: LogQuery) -> Callable[[Record], bool]:
+    """Whether a record is asked for, leaving out what a regular expression would say."""
+    says = _text(query)
+
+    def matches(record: Record) -> bool:
+        at, source = record.at, record.source
+        return (
+            record.level >= query.level
+            and at >= query.since
+            and (not query.until or at < query.until)
+            and query.app in ("", source.app)
+            and query.service in ("", source.service)
+            and query.release in (0, source.release)
+            and query.container in ("", source.container)
+            and query.stream in ("", source.stream)
+            and (says is None or says(record.text))
+        )
+
+    return matches
+
+
+def _text(query: LogQuery) -> Callable[[str], bool] | None:
+    if not query.text or query.regex:
+        return None
+    if not query.word and not query.ignore_case:
+        return lambda text: query.text in text
+    escaped = re.escape(query.text)
+    bounded = f"(?<!{_PART}){escaped}(?!{_PART})" if query.word else escaped
+    # ASCII letters alone, as the store does
+    found = re.compile(bounded, re.IGNORECASE | re.ASCII if query.ignore_case else 0)
+    return lambda text: found.search(text) is not None

@@ -1,0 +1,324 @@
+"""Collecting and reading: every line once, through crashes, failures, removals and slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
+
+import pytest
+
+from cove.errors import PlatformError
+from cove.model.logs import LogPolicy, LogQuery, Record, Stream
+from cove.observation.logs import feed, follower
+from cove.observation.logs.collector import OWN, Collector
+from cove.observation.logs.reading import Reading, windows
+
+from support.log_engine import SECOND, FakeLogEngine
+from support.log_store import MemoryLogStore
+
+START = time.time_ns() - 86_400 * SECOND  # young enough to be kept
+MILLI = 1_000_000
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits for more lines longer than it must."""
+    monkeypatch.setattr(follower, "_QUIET", 0.01)
+    monkeypatch.setattr("cove.observation.logs.collector._CALM", 0.002)
+    monkeypatch.setattr("cove.observation.logs.collector._TICK", 0.02)
+    monkeypatch.setattr("cove.observation.logs.collector._RETRY", (0.01, 0.02))
+    monkeypatch.setattr(follower, "_PATIENCE", (0.01, 0.02))
+
+
+class Agent:
+    """A collector over fakes that outlive it."""
+
+    def __init__(self) -> None:
+        self.engine = FakeLogEngine()
+        self.store = MemoryLogStore()
+        self.told: list[str] = []
+        self.collector = self._new()
+
+    def _new(self) -> Collector:
+        return Collector(self.engine, lambda: self.store, LogPolicy(), self.told.append)
+
+    @asynccontextmanager
+    async def running(self, *, end: bool = False) -> AsyncIterator[Reading]:
+        """One life of the agent; a crash unless it is to `end` well."""
+        self.collector = self._new()
+        life = asyncio.create_task(self.collector.run())
+        try:
+            yield Reading(self.collector)
+            if end:
+                await self.collector.close()
+        finally:
+            tasks = [*self.collector._tasks.values(), life]
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+async def until(look: Callable[[], object]) -> None:
+    """Waits for something to become true."""
+    async with asyncio.timeout(20):
+        while not look():  # noqa: ASYNC110 - what is waited for is no event
+            await asyncio.sleep(0.005)
+
+
+async def texts(reading: Reading, **query: object) -> list[str]:
+    """What is found, in order of time."""
+    found = reading.in_order(LogQuery(**query))  # type: ignore[arg-type]
+    return [record.text async for record in found]
+
+
+def numbered(records: list[Record], stream: str) -> list[int]:
+    """The numbers that the kept lines of a stream carry."""
+    found = [r for r in records if r.source.stream == stream]
+    return [int(n) for r in found for n in re.findall(r"<(\d+)>", r.text)]
+
+
+async def test_what_is_open_and_what_is_kept_is_found_alike() -> None:
+    """Before and after a record is sealed it is found once."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running() as reading:
+        for n in range(3):
+            await agent.engine.write("c1", START + n * SECOND, f"line {n}")
+        await until(lambda: len(agent.collector.buffers.of(("shop", "web")).open) == 3)
+        assert await texts(reading, app="shop", limit=2) == ["line 1", "line 2"]
+        await agent.collector.seal(agent.collector.buffers.of(("shop", "web")))
+        assert len(agent.store.records) == 3
+        assert await texts(reading, app="shop") == ["line 0", "line 1", "line 2"]
+        found = [r.text async for r in reading.newest_first(LogQuery(text="line", limit=2))]
+        assert found == ["line 2", "line 1"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_crash_loses_and_repeats_nothing(seed: int) -> None:
+    """Whatever the interleaving of streams, pieces, seals, broken connections and deaths."""
+    dice, agent = random.Random(seed), Agent()  # noqa: S311 - dice
+    agent.engine.run("c1")
+    agent.engine.batch = dice.choice([1, 7, 1000])
+    counts: dict[Stream, int] = {"stdout": 0, "stderr": 0}
+    times: dict[Stream, int] = {"stdout": START, "stderr": START}
+    at, held = START, None
+    streams: tuple[Stream, ...] = ("stdout", "stdout", "stderr")
+    for _ in range(dice.randint(2, 6)):
+        async with agent.running(end=dice.random() < 0.3):
+            for _ in range(dice.randint(1, 60)):
+                stream = dice.choice(streams)
+                if held:
+                    stream = held
+                at += dice.choice([0, 1, MILLI, 30 * MILLI, 70 * MILLI, 3 * SECOND])
+                counts[stream] += 1
+                text = dice.choice(["", " ", "\tat "]) + f"<{counts[stream]}>"
+                # Docker may write a line of the other stream down a little late.
+                late = dice.choice([0, 20 * MILLI]) if stream == "stderr" and not held else 0
+                whole = dice.random() < 0.9
+                times[stream] = max(at - late, times[stream])
+                await agent.engine.write("c1", times[stream], text, stream, whole=whole)
+                held = None if whole else stream
+                if dice.random() < 0.05:
+                    await agent.collector.seal(agent.collector.buffers.of(("shop", "web")))
+                if dice.random() < 0.05:
+                    agent.engine.cut = dice.randint(0, 3)
+                if dice.random() < 0.2:
+                    await asyncio.sleep(0.003)
+    async with agent.running():
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+    for stream, count in counts.items():
+        assert numbered(agent.store.records, stream) == list(range(1, count + 1)), stream
+
+
+async def test_a_drain_waits_for_the_last_line() -> None:
+    """What an ended container wrote is in the store before a rollout may delete it."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running():
+        await until(lambda: agent.collector._followers)
+        for n in range(2000):
+            await agent.engine.write("c1", START + n * MILLI, f"<{n}>")
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+        assert numbered(agent.store.records, "stdout") == list(range(2000))
+        await agent.engine.remove("c1")
+
+
+async def test_a_drain_gives_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rollout does not wait for ever for what does not come, and does not fail."""
+    monkeypatch.setattr("cove.observation.logs.collector.DRAIN", 0.05)
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running():
+        await until(agent.collector._began.is_set)
+        agent.engine.fault = PlatformError("Docker does not answer", code="docker-down")
+        await agent.collector.drained(["c1"])
+        agent.engine.fault = None
+
+
+async def test_containers_are_found_as_they_start_and_after_they_ended() -> None:
+    """Those that ended while no agent ran too, as long as they exist."""
+    agent = Agent()
+    agent.engine.run("old")
+    await agent.engine.write("old", START, "written while nobody looked")
+    await agent.engine.stop("old")
+    async with agent.running() as reading:
+        await until(lambda: agent.store.records)
+        agent.engine.run("new", service="db", release=0)
+        await agent.engine.write("new", START + SECOND, "hello")
+        await until(lambda: agent.collector.buffers.of(("shop", "db")).open)
+        assert await texts(reading) == ["written while nobody looked", "hello"]
+        assert await texts(reading, service="db") == ["hello"]
+
+
+async def test_a_container_that_starts_again_is_read_on() -> None:
+    """Its log goes on where it ended."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running():
+        await agent.engine.write("c1", START, "<1>")
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+        agent.engine.run("c1")
+        await agent.engine.write("c1", START + SECOND, "<2>")
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+    assert numbered(agent.store.records, "stdout") == [1, 2]
+
+
+async def test_what_is_gone_needs_no_cursor() -> None:
+    """Its records stay."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running():
+        await agent.engine.write("c1", START, "last words")
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+        assert agent.store.cursors()
+        await agent.engine.remove("c1")
+        agent.collector._followers["c1"].started()
+        await until(lambda: not agent.store.cursors())
+    assert [r.text for r in agent.store.records] == ["last words"]
+
+
+async def test_a_full_disk_is_told_once_and_nothing_is_lost() -> None:
+    """Lines wait in memory, reading stops when there are too many, and goes on later."""
+    agent = Agent()
+    agent.engine.run("c1")
+    agent.store.fault = PlatformError("the disk is full", code="disk-full")
+    async with agent.running() as reading:
+        agent.collector.buffers._most = 50_000
+        for n in range(1000):
+            await agent.engine.write("c1", START + n * 100 * MILLI, f"<{n}> " + "x" * 100)
+        await until(lambda: agent.told)
+        await until(lambda: not agent.collector.buffers._room.is_set())
+        assert 0 < len(await texts(reading, app="shop")) < 1000
+        agent.store.fault = None
+        await until(lambda: len(agent.told) == 2)
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+    assert agent.told == ["logs are not kept: the disk is full", "logs are kept again"]
+    assert numbered(agent.store.records, "stdout") == list(range(1000))
+
+
+async def test_the_proxys_requests_are_apart_from_what_it_says() -> None:
+    """Both come from one container, and both are read once after a crash between two seals."""
+    agent = Agent()
+    agent.engine.run("p", app="", service="proxy", release=0)
+    access = '{"ClientAddr":"1","DownstreamStatus":502}'
+    for n in range(6):
+        await agent.engine.write("p", START + n * SECOND, access if n % 2 else f"WRN {n}")
+    async with agent.running():
+        key = ("_proxy", "access")
+        await until(lambda: len(agent.collector.buffers.of(key).open) == 3)
+        await agent.collector.seal(agent.collector.buffers.of(key))
+    async with agent.running():
+        await until(lambda: len(agent.collector.buffers.of(("_proxy", "proxy")).open) == 3)
+        await agent.engine.stop("p")
+        await agent.collector.drained(["p"])
+    services = [r.source.service for r in agent.store.records]
+    assert sorted(services) == ["access"] * 3 + ["proxy"] * 3
+
+
+async def test_the_agents_own_lines_are_kept() -> None:
+    """Under an app's name that no app can have."""
+    agent = Agent()
+    async with agent.running(end=True):
+        await until(agent.collector._began.is_set)
+        agent.collector.own(Record(START, OWN[1], "ready", 3))
+    assert [(r.source.app, r.text) for r in agent.store.records] == [("_agent", "ready")]
+
+
+@pytest.mark.parametrize("limit", [0, 5, -1])
+async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int) -> None:
+    """History and what comes, while lines are written and sealed all the time."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running() as reading:
+        buffer = agent.collector.buffers.of(("shop", "web"))
+        for n in range(50):
+            await agent.engine.write("c1", START + n * 100 * MILLI, f"<{n}>")
+        await until(lambda: len(buffer.open) >= 49)
+
+        async def write() -> None:
+            for n in range(50, 200):
+                await agent.engine.write("c1", START + n * 100 * MILLI, f"<{n}>")
+                if n % 7 == 0:
+                    await agent.collector.seal(buffer)
+                await asyncio.sleep(0)
+
+        writing = asyncio.create_task(write())
+        found: list[int] = []
+        async for item in reading.follow(LogQuery(app="shop", limit=limit)):
+            assert isinstance(item, Record)
+            found.append(int(item.text.strip("<>")))
+            if found[-1] == 199:
+                break
+        await writing
+    assert found == list(range(found[0], 200))
+    assert found[0] == 0 if limit == 0 else found[0] >= 40
+
+
+async def test_a_slow_reader_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue has a bound, and what did not fit is counted."""
+    monkeypatch.setattr(feed, "MOST_RECORDS", 10)
+    agent = Agent()
+    async with agent.running() as reading:
+        await until(agent.collector._began.is_set)
+        live = reading.follow(LogQuery(app="_agent", limit=-1))
+        first = asyncio.ensure_future(anext(live))
+        await until(lambda: agent.collector.feed.listeners)
+        for n in range(25):
+            agent.collector.own(Record(START + n, OWN[1], str(n)))
+        got = [await first] + [await anext(live) for _ in range(10)]
+        await live.aclose()
+        assert not agent.collector.feed.listeners
+    assert [r.text for r in got[:10] if isinstance(r, Record)] == [str(n) for n in range(10)]
+    assert got[10] == 15
+
+
+@pytest.mark.parametrize(
+    "minutes",
+    [
+        {},
+        {10: 5},
+        {10: 30_000, 11: 5, 12: 60_000},
+        dict.fromkeys(range(100), 1500),
+    ],
+)
+def test_windows_cover_the_time_once(minutes: dict[int, int]) -> None:
+    """In order, without a gap, from the time asked for to the other."""
+    found = list(windows(3, 0, Counter(minutes)))
+    assert found[0][0] == 3
+    assert found[-1][1] == 0
+    assert all(a[1] == b[0] for a, b in pairwise(found))
+    assert all(a < b for a, b in found[:-1])
