@@ -484,6 +484,10 @@ class FakeCertificates:
     async def check(self, spec: App) -> tuple[str, ...]:
         return ()
 
+    async def agree(self, spec: App) -> None:
+        if self.world.disagreement:
+            raise Refused(self.world.disagreement, code="route-taken")
+
     def begin(self, release: Release) -> None:
         pass
 

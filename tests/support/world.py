@@ -93,6 +93,7 @@ class World:
         self.strangers: set[str] = set()  # networks that containers of nobody's app are in
         self.links: dict[str, str] = {}  # symbolic links of the host
         self.incidents: list[str] = []
+        self.disagreement = ""  # why a certificate does not go with another app's
         self.precious: set[str] = set()  # companions without which a release fails its requests
         self.moments: list[str] = []
         self.on_moment: Callable[[int, str, Act], None] | None = None

@@ -14,7 +14,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from cove.certification import own, wanted
+from cove.certification import agreement, own, wanted
 from cove.certification.announcing import Announcer
 from cove.certification.attempt import Attempt
 from cove.certification.parts import CertParts
@@ -83,6 +83,12 @@ class Certification:
                     "or give a certificate of your own: tls: {cert, key}",
                 )
         return await own.check(spec, self.parts.files)
+
+    async def agree(self, spec: App) -> None:
+        """Raises Refused (`route-taken`) for a certificate that names another app's domain."""
+        brought = await own.brought(spec, self.parts.files)
+        resting = [record.name for record in self.parts.store.apps() if record.stopped]
+        agreement.check(spec, brought, self._releases(), self.parts.files, resting)
 
     def begin(self, release: Release) -> None:
         """A release is on its way: its public domains are obtained from now on."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from cove.errors import InvalidFile
 from cove.model.app import App, OwnCertificate
+from cove.model.certificates import CertFacts
 from cove.ports import CertificateFiles
 
 _log = logging.getLogger(__name__)
@@ -29,6 +30,20 @@ async def check(spec: App, files: CertificateFiles) -> tuple[str, ...]:
         )
         remarks += odd
     return tuple(dict.fromkeys(remarks))
+
+
+async def brought(spec: App, files: CertificateFiles) -> tuple[CertFacts, ...]:
+    """What they are; one that cannot serve any more is left out."""
+    found = []
+    for given in _given(spec):
+        try:
+            pair, _ = await files.inspect(
+                given.domain, given.certificate.chain, given.certificate.key.value, given.names
+            )
+        except InvalidFile:
+            continue
+        found.append(pair.facts)
+    return tuple(found)
 
 
 async def place(spec: App, files: CertificateFiles) -> None:

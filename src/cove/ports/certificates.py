@@ -20,6 +20,9 @@ class Certificates(Protocol):
     async def check(self, spec: App) -> tuple[str, ...]:
         """Raises InvalidFile or Refused for certificates that cannot be; notes what is odd."""
 
+    async def agree(self, spec: App) -> None:
+        """Raises Refused (`route-taken`) where an own certificate names another app's domain."""
+
     def begin(self, release: Release) -> None:
         """A release is on its way: its public domains are obtained from now on."""
 

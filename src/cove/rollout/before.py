@@ -8,6 +8,7 @@ from cove.errors import CoveError, RolloutFailed
 from cove.model.names import before_service
 from cove.planning import operations as op
 from cove.ports import ContainerFacts
+from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import LOG_LINES, ended
 from cove.rollout.work import Work
 
@@ -19,9 +20,10 @@ async def run(step: op.RunBefore, work: Work) -> None:
     """The command has ended well, and its container is gone.
 
     Never done twice in a rollout: a death on the way takes the rollout back. Raises RolloutFailed
-    (`before-failed`, `oom`) with its last log lines.
+    (`before-failed`, `oom`) with its last log lines, and Refused for a power taken meanwhile.
     """
     release = work.release(step.release)
+    check_powers(release.spec, work.platform)
     await work.write_project(step.releases, step.companions, once=(release, step.service))
     env = work.environment(step.releases, step.companions)
     name = before_service(step.service, step.release)

@@ -59,6 +59,18 @@ def check_powers(app: App, platform: Platform) -> None:
     nested = host.nested_binds(app, [spec for spec in there if spec.name != app.name])
     if nested:
         raise _nested(app, nested)
+    # What it replaces runs on beside it, and is brought back if it fails.
+    nested = host.nested_binds(app, _replaced(app, store))
+    if nested:
+        raise _nested(app, nested, f"cove stop {app.name}, then deploy")
+
+
+def _replaced(app: App, store: Store) -> list[App]:
+    """What runs of the same app while this becomes live."""
+    record = store.app(app.name)
+    if record is None or record.stopped:
+        return []
+    return [r.spec for r in current(record, store) if r.spec != app]
 
 
 def _there(store: Store) -> list[App]:
@@ -75,15 +87,16 @@ def current(record: AppRecord, store: Store) -> list[Release]:
     return [release for release in found if release is not None]
 
 
-def _nested(app: App, nested: Sequence[NestedBind]) -> Refused:
+def _nested(app: App, nested: Sequence[NestedBind], hint: str = "") -> Refused:
     one = nested[0]
     whose = "" if one.app == app.name else f" of the app {one.app}"
     who = f"{app.name} itself" if one.writer == app.name else f"the app {one.writer}"
+    who = f"one of {app.name}'s releases" if hint else who
     return Refused(
         f"{one.path}{whose} lies in {one.folder}, which {who} may write: it could be made a link "
         "to any other path",
         code="path-nested",
-        hint=f'mount {one.folder} with ":ro", or the same path in both places',
+        hint=hint or f'mount {one.folder} with ":ro", or the same path in both places',
     )
 
 

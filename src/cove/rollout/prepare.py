@@ -121,6 +121,7 @@ async def prepare(
         for remark in await work.platform.certificates.check(candidate.spec):
             work.emit("notice", text=remark)
     images = await _fetched(candidate.spec, work, fetch)
+    await work.platform.certificates.agree(candidate.spec)
     spec = resolve(candidate.spec, images)
     taken = await work.platform.engine.subnets()
     record = work.platform.store.reserve_subnet(spec.name, candidate.source, taken)

@@ -6,11 +6,14 @@ Imported by the agent, which calls it before it accepts anything.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
 from cove.errors import CoveError, Refused, RolloutFailed
 from cove.model.events import Outcome
+from cove.model.release import Release, companion_names
 from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
 from cove.rollout import companions, containers, networks, revival, traffic
@@ -153,6 +156,7 @@ async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
     except Refused:  # what runs goes on, and keeps its routes
         await traffic.publish(work, work.release(record.live))
         raise
+    await _sweep(record, work)
     await traffic.publish(work, work.release(record.live))
 
 
@@ -167,12 +171,35 @@ async def _sweep(record: AppRecord, work: Work) -> None:
     live = work.release(record.live) if record.live else None
     known = {*(p.name for p in live.placements), *live.companions()} if live else set()
     tasks = {task.name for task in live.spec.tasks()} if live else set()
-    for facts in await work.platform.engine.containers(record.name):
+    found = await work.platform.engine.containers(record.name)
+    spare = _spare(live, {facts.service for facts in found}) if live else {}
+    for facts in found:
         # Docker may still create what a killed Compose asked for, after that was taken back.
         unborn = facts.role in tasks and facts.state == "created"
-        if facts.service not in known or unborn:
-            _log.warning("removing %s, left over from release %s", facts.name, facts.release)
-            await work.remove([facts])
+        if facts.service in known and not unborn:
+            continue
+        service = None if facts.release else spare.get(facts.role)
+        if service and facts.running and not record.stopped:
+            if service.missing:
+                continue  # it does the work until the other does, which may not come
+            await work.platform.engine.stop(facts.id, service.grace)
+        _log.warning("removing %s, left over from release %s", facts.name, facts.release)
+        await work.remove([facts])
+
+
+class _Spare(NamedTuple):
+    missing: bool  # whether one of its own containers is not there
+    grace: float  # seconds
+
+
+def _spare(live: Release, there: Collection[str]) -> dict[str, _Spare]:
+    """The live release's companions by name: what may be there of them under other names."""
+    tasks = live.spec.tasks()
+    return {
+        service.name: _Spare(not set(companion_names(service)) <= set(there), service.stop_grace)
+        for service in live.spec.companions()
+        if service not in tasks
+    }
 
 
 def told(*_: object, text: str = "", **__: object) -> None:

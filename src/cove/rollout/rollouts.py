@@ -106,6 +106,7 @@ class Rollouts:
         await prepare.check_before(candidate.spec, work)
         images, notes = await local_images(candidate.spec, self.platform.engine)
         notes = [*notes, *await self.platform.certificates.check(candidate.spec)]
+        await self.platform.certificates.agree(candidate.spec)
         record = self.platform.store.app(name)
         differs = prepare.other_source(name, request.origin, record)
         notes += [f"{differs}: deploying it takes --take-over"] if differs else []
@@ -172,12 +173,15 @@ class Rollouts:
         live = self._live(app)
         digests = companion_digests(live.spec, live.images, self.naming)
 
-        def plan(observed: Observed) -> op.Plan:
+        async def body(rollout: Rollout, work: Work) -> Outcome:
+            observed = await self._observed(self._record(app))
+            await self.platform.certificates.agree(live.spec)
             check_powers(live.spec, self.platform)
             check_certificates(live.spec, self.platform.store)
-            return plan_start(live, observed, digests)
+            await self._execute(rollout, plan_start(live, observed, digests), work)
+            return "live"
 
-        return self._planned(app, "start", by, plan)
+        return self._begin(app, "start", by, body)
 
     def remove(self, app: str, by: str, *, volumes: bool) -> Rollout:
         """Removes an app; its volumes only when asked."""
@@ -254,7 +258,7 @@ class Rollouts:
         async def body(rollout: Rollout, work: Work) -> Outcome:
             observed = await self._observed(self._record(app))
             await self._execute(rollout, plan(observed), work)
-            return "live" if kind == "start" else "done"
+            return "done"
 
         return self._begin(app, kind, by, body)
 

@@ -6,6 +6,7 @@ import pytest
 
 from cove.render.compose import earlier_digests
 from cove.render.naming import LABEL_CONFIG
+from cove.rollout import recovery
 from cove.rollout.recovery import end_interrupted
 
 from support import sweep as at
@@ -124,6 +125,53 @@ def test_what_an_earlier_cove_labelled_stays(here, form):
         rollout = run(here.deploy(text, image="acme/shop:2"))
         assert rollout.outcome == "live"
         assert {n: i for n, i in boxes(here).items() if n not in more} == before
+
+
+def renumbered(here: Site) -> None:
+    """The first of several workers has the name that an earlier cove gave it."""
+    for box in here.world.of(APP):
+        if box.service == "worker":
+            box.service, box.name = "worker-1", "cove-shop.worker-1"
+
+
+def test_a_worker_of_an_earlier_name_may_finish(here, monkeypatch):
+    """It is asked to end, and only once the one in its place is there."""
+    run(here.deploy(crew(2)))
+    renumbered(here)
+    old = boxes(here)
+    here.restart()
+    asked: list[tuple[str, float, bool]] = []
+    stop = here.rollouts.platform.engine.stop
+
+    async def noted(container: str, grace: float) -> None:
+        asked.append((container, grace, "worker" in boxes(here)))
+        await stop(container, grace)
+
+    monkeypatch.setattr(here.rollouts.platform.engine, "stop", noted)
+    run(here.recover())
+    assert asked == [(old["worker-1"], 10.0, True)]
+    assert boxes(here).keys() == {"db", "worker", "worker-2"}
+    assert boxes(here)["worker-2"] == old["worker-2"]
+    assert problems(here) == []
+
+
+def test_a_worker_of_an_earlier_name_outlives_a_power(here):
+    """What could not come back in its place does not end it."""
+    here.store.grant(APP, "host-bind=/srv/data", "root")
+    bound = crew(2).replace("data:/data", "/srv/data:/data")
+    run(here.deploy(bound))
+    renumbered(here)
+    old = boxes(here)
+    here.store.revoke(APP, "host-bind=/srv/data")
+    here.restart()
+    run(here.recover())
+    assert here.rollouts.troubles[APP].specific_code == "power-missing"
+    run(recovery.sweep(APP, here.rollouts))
+    assert boxes(here) == old
+    here.store.grant(APP, "host-bind=/srv/data", "root")
+    run(here.recover())
+    assert boxes(here).keys() == {"db", "worker", "worker-2"}
+    assert problems(here) == []
 
 
 def test_ranges_of_a_release_that_did_not_come_to_be(here):

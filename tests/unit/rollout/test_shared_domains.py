@@ -126,6 +126,24 @@ def test_two_apps_get_a_renewed_certificate(here: Site) -> None:
     live(here, brings("blog", "BBBB", path="/login"))
 
 
+def test_what_another_app_s_certificate_names(here: Site) -> None:
+    """A plan, a deploy, a rollback and a start are refused, and what serves goes on."""
+    live(here, request())
+    live(here, request(image="acme/shop:2"))
+    here.world.disagreement = "it could be shown there"
+
+    async def ended(begin: Callable[[], Rollout]) -> str | None:
+        return (await here.finished(begin())).outcome
+
+    with pytest.raises(Refused, match="it could be shown there"):
+        run(here.rollouts.plan(request(image="acme/shop:3")))
+    assert run(ended(lambda: here.rollouts.deploy(request(image="acme/shop:3")))) == "kept"
+    assert run(ended(lambda: here.rollouts.rollback("shop", None, "ann"))) == "kept"
+    assert here.world.answers("shop") == {"r2"}
+    run(ended(lambda: here.rollouts.stop("shop", "ann")))
+    assert run(ended(lambda: here.rollouts.start("shop", "ann"))) == "failed"
+
+
 def test_a_release_on_its_way_counts(here: Site) -> None:
     """Of two that begin at once, one is live."""
 

@@ -9,7 +9,7 @@ import pytest
 from cove.model.events import Rollout
 from cove.model.requests import DeployRequest
 
-from support.scenarios import problems
+from support.scenarios import BEFORE, problems
 from support.site import APP, Site
 from support.virtual_time import run
 
@@ -92,6 +92,22 @@ def test_a_power_that_is_taken_in_the_middle(here: Site, monkeypatch: pytest.Mon
     assert problems(here) == []
 
 
+def test_a_before_command_is_a_start_too(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a power that was taken since the deploy began, it does not run."""
+    here.store.grant(APP, GRANT, "root")
+    write = here.rollouts.platform.composer.write
+
+    async def meanwhile(*given: object, **named: object) -> None:
+        here.store.revoke(APP, GRANT)
+        await write(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(here.rollouts.platform.composer, "write", meanwhile)
+    ended = run(here.deploy(BEFORE + BIND))
+    assert (ended.outcome, here.error(ended)["code"]) == ("failed", "power-missing")
+    assert here.world.ran == []
+    assert problems(here) == []
+
+
 @pytest.mark.parametrize("loss", ["gone", "stopped"])
 def test_a_new_agent_does_not_bring_back_what_may_not_be(here: Site, loss: str) -> None:
     """Neither made anew nor started; why is remembered, and a power given again mends it."""
@@ -170,6 +186,30 @@ def blog(source: str, *, mode: str = "", more: str = "") -> DeployRequest:
 def of_blog(here: Site, request: DeployRequest) -> Rollout:
     """The other app's deploy, to its end."""
     return asked(here, lambda site: site.rollouts.deploy(request))
+
+
+def test_a_path_in_what_the_release_before_may_write(here: Site) -> None:
+    """While both run, the old one could put a link in the new one's way; stopped, it cannot."""
+    here.store.grant(APP, GRANT, "root")
+    assert run(here.deploy(OUTER)).outcome == "live"
+    below = 'volumes: ["/srv/data/shop:/data:ro"]\n'
+    ended = run(here.deploy(below, image="acme/shop:2"))
+    error = here.error(ended)
+    assert (ended.outcome, error["code"]) == ("kept", "path-nested")
+    assert error["hint"] == f"cove stop {APP}, then deploy"
+    assert here.world.answers(APP) == {"r1"}
+    asked(here, stop)
+    assert run(here.deploy(below, image="acme/shop:2")).outcome == "live"
+    assert problems(here) == []
+
+
+def test_a_folder_around_what_the_release_before_mounts(here: Site) -> None:
+    """A link that the new one leaves would lead the old one away if that is brought back."""
+    here.store.grant(APP, GRANT, "root")
+    assert run(here.deploy('volumes: ["/srv/data/shop:/data:ro"]\n')).outcome == "live"
+    ended = run(here.deploy(OUTER, image="acme/shop:2"))
+    assert (ended.outcome, here.error(ended)["code"]) == ("kept", "path-nested")
+    assert here.world.answers(APP) == {"r1"}
 
 
 def test_two_names_of_one_folder(here: Site) -> None:
