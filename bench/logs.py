@@ -21,6 +21,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Self
 
 from bench.lab import loglines, machine
 from bench.lab.dockerlogs import docker_logs
@@ -62,7 +63,7 @@ class Sampler:
         self._thread = threading.Thread(target=self._watch)
         self.most = 0.0
 
-    def __enter__(self) -> Sampler:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -138,20 +139,25 @@ def missed(results: list[Result]) -> list[str]:
         return []
     if cove.trouble:
         return [cove.trouble]
-    found = []
-    for name in QUERIES:
-        for kind in ("cold", "warm"):
-            times = [getattr(one, kind)[name] for one in others if name in one.warm]
-            if times and getattr(cove, kind)[name] > min(times):
-                own = getattr(cove, kind)[name]
-                found.append(f"{name}, {kind}: {own:.1f} ms, the best has {min(times):.1f}")
-        counts = {one.found[name] for one in (cove, *others) if name in one.found}
-        if len(counts) > 1:
-            found.append(f"{name}: not all find the same: {sorted(counts)}")
+    found = [slower for name in QUERIES for slower in _slower(name, cove, others)]
+    own = max(cove.anon.values())
     for one in others:
-        own, other = max(cove.anon.values()), max(one.anon.values())
+        other = max(one.anon.values())
         if own > other / 5:
             found.append(f"memory: {own:.0f} MiB are more than a fifth of {one.name}'s {other:.0f}")
+    return found
+
+
+def _slower(name: str, cove: Result, others: list[Result]) -> list[str]:
+    found = []
+    for kind in ("cold", "warm"):
+        times = [getattr(one, kind)[name] for one in others if name in getattr(one, kind)]
+        own = getattr(cove, kind)[name]
+        if times and own > min(times):
+            found.append(f"{name}, {kind}: {own:.1f} ms, the best has {min(times):.1f}")
+    counts = {one.found[name] for one in (cove, *others) if name in one.found}
+    if len(counts) > 1:
+        found.append(f"{name}: not all find the same: {sorted(counts)}")
     return found
 
 

@@ -164,7 +164,9 @@ class Server(System):
                 return
         raise BenchError(f"{self.name} does not answer")
 
-    def request(self, method: str, path: str, body: bytes = b"", **query: object) -> bytes:
+    def request(
+        self, method: str, path: str, query: dict[str, object] | None = None, body: bytes = b""
+    ) -> bytes:
         """Its answer. Raise BenchError for any but a good one."""
         where = f"{path}?{urllib.parse.urlencode(query)}" if query else path
         headers = {"Content-Type": "application/json"} if body else {}
@@ -174,9 +176,7 @@ class Server(System):
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise BenchError(
-                f"{self.name}: {error or type(error).__name__}{self._end()}"
-            ) from error
+            raise BenchError(f"{self.name}: {error!r}{self._end()}") from error
         finally:
             connection.close()
         if response.status >= 300:
@@ -230,22 +230,24 @@ class VictoriaLogs(Server):
             })
             for one in lines
         )  # fmt: skip
-        self.request("POST", "/insert/jsonline", body.encode(), _stream_fields="service")
+        self.request("POST", "/insert/jsonline", {"_stream_fields": "service"}, body.encode())
 
     def flush(self) -> None:
         self.request("GET", "/internal/force_flush")
         time.sleep(2 * _FLUSHED)
 
     def ask(self, question: Question) -> tuple[int, float]:
-        within = {"start": question.since, "end": question.end}
+        within: dict[str, object] = {"start": question.since, "end": question.end}
         begun = time.perf_counter()
         match question.name:
             case "counts":
                 query = "* | stats by (_time:1m, service, level) count() n"
-                answer = self.request("GET", _LOGSQL, query=query, **within)
+                answer = self.request("GET", _LOGSQL, {"query": query, **within})
                 found = sum(int(json.loads(line)["n"]) for line in answer.splitlines())
             case "last100":
-                answer = self.request("GET", _LOGSQL, query='{service="shop"}', limit=100, **within)
+                answer = self.request(
+                    "GET", _LOGSQL, {"query": '{service="shop"}', "limit": 100, **within}
+                )
                 found = len(answer.splitlines())
             case _:
                 query = {
@@ -253,7 +255,7 @@ class VictoriaLogs(Server):
                     "word": f'"{loglines.NEEDLE}"',
                     "regex": f"~{json.dumps(loglines.PATTERN)}",
                 }[question.name]
-                answer = self.request("GET", _LOGSQL, query=query, **within)
+                answer = self.request("GET", _LOGSQL, {"query": query, **within})
                 found = len(answer.splitlines())
         return found, (time.perf_counter() - begun) * 1e3
 
@@ -289,7 +291,7 @@ class Loki(Server):
                 for (service, level), values in streams.items()
             ]
         }  # fmt: skip
-        self.request("POST", "/loki/api/v1/push", json.dumps(body).encode())
+        self.request("POST", "/loki/api/v1/push", None, json.dumps(body).encode())
 
     def flush(self) -> None:
         self.request("POST", "/flush")
@@ -308,7 +310,7 @@ class Loki(Server):
             }[question.name]
             within |= {"limit": 100 if question.name == "last100" else _MANY}
         begun = time.perf_counter()
-        answer = self.request("GET", "/loki/api/v1/query_range", query=query, **within)
+        answer = self.request("GET", "/loki/api/v1/query_range", {"query": query, **within})
         took = (time.perf_counter() - begun) * 1e3
         values = [v for one in json.loads(answer)["data"]["result"] for v in one["values"]]
         if question.name == "counts":

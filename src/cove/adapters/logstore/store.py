@@ -168,7 +168,7 @@ class ChunkStore:
             connection.executemany(_SET_CURSOR, values)
 
     def _retain(self, policy: LogPolicy, now: int) -> None:
-        horizon = now - int(policy.days * _DAY)
+        horizon = max(0, now - int(policy.days * _DAY))
         while chunks := upkeep.oldest(self._database, "WHERE last < ?", (horizon,)):
             upkeep.drop(self._database, chunks)
         for app, stored in self._database.rows(_APPS):
@@ -187,11 +187,11 @@ class ChunkStore:
     def _shrink(self, incoming: int) -> None:
         """Deletes the oldest until so many bytes more fit. Raises PlatformError (`disk-full`)."""
         limit = self._room.limit(self._policy)
+        if incoming > limit:  # it would not fit with everything else deleted
+            raise disk_full(self._path)
         while (excess := self._database.size() + incoming - limit) > 0:
             chunks = upkeep.oldest(self._database)
             if not chunks:
-                if incoming:
-                    raise disk_full(self._path)
                 return
             upkeep.drop(self._database, _enough(chunks, excess))
 
@@ -232,6 +232,7 @@ class ChunkStore:
             if chunks := upkeep.oldest(self._database):
                 upkeep.drop(self._database, chunks)
             self._give_back()
+            self._shrink(incoming)
             return action()
 
     def _anew(self, damage: Damaged | None) -> Database:
