@@ -134,6 +134,10 @@ NOTES: Final[dict[str, Note]] = {
         "Another rollout of this app is under way.",
         "Wait for it or watch it: `cove attach APP`.",
     ),
+    "log-pattern": Note(
+        "A regular expression for log lines cannot be compiled, or takes too long to search for.",
+        "Write it as Python's `re` has it; search a shorter time, or for a plain text.",
+    ),
     "machine": Note("The operating system refused.", "Read the reason."),
     "memory": Note(
         "A second copy of the app would not fit into memory beside the first.",

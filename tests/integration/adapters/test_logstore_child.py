@@ -15,7 +15,7 @@ from cove.errors import Refused
 from cove.model.logs import LogQuery, Record, Source
 
 from support import logs
-from support.polling import eventually
+from support.polling import until
 
 ENDLESS = LogQuery(text=r"(?:x+x+)+y", regex=True)  # takes for ever on a row of x
 
@@ -78,7 +78,7 @@ def test_closing_kills_the_child(store):
     found = []
     reader = threading.Thread(target=lambda: found.extend(stuck))
     reader.start()
-    eventually(lambda: stuck._child is not None)
+    until(lambda: stuck._child, "a child")
     stuck.close()
     reader.join(30)
     assert not reader.is_alive()

@@ -41,7 +41,7 @@ def check(path: Path) -> None:
 
 def test_killed_while_sealing(tmp_path):
     """Killed at any moment, all that was sealed is there once, its cursor with it, and no half."""
-    path, chance = tmp_path / "logs.db", random.Random(1)
+    path, chance = tmp_path / "logs.db", random.Random(1)  # noqa: S311 - moments
     for _ in range(KILLS):
         said = killed_after(path, "seal", chance.randrange(1, 40))
         with closing(ChunkStore(path)) as store:
@@ -57,7 +57,7 @@ def test_killed_while_sealing(tmp_path):
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_while_deleting(tmp_path, seed):
     """Killed while old records go, what is left is the newest, counted rightly."""
-    path, chance = tmp_path / "logs.db", random.Random(seed)
+    path, chance = tmp_path / "logs.db", random.Random(seed)  # noqa: S311 - moments
     killed_after(path, "seal", 60)
     with closing(ChunkStore(path)) as store:
         whole = list(store.search(LogQuery()))

@@ -36,7 +36,8 @@ RECORDS = st.lists(
 # pieces from which patterns are put together
 PIECES = st.sampled_from([
     "a", "ab", "key", "=", "[a-k]+", "[^a]", r"\d", r"\s*", ".", ".*", "(a|key)", "(?:ab)?", "K",
-    "\u017f", "^", "$", r"\b", r"\A", "(?=a)", "(?<!a)", "x{2,}", "\n", "é", "(?i:KEY)", "a*?", r"\W",
+    "\u017f", "^", "$", r"\b", r"\A", "(?=a)", "(?<!a)", "x{2,}", "\n", "é", "(?i:KEY)", "a*?",
+    r"\W",
 ])  # fmt: skip
 
 
