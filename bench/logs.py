@@ -106,6 +106,9 @@ def _ask(system: System, question: Question, result: Result) -> None:
     result.found[question.name], result.cold[question.name] = system.ask(question)
     times = [system.ask(question)[1] for _ in range(WARM)]
     result.warm[question.name] = statistics.median(times)
+    _say(
+        f"{system.name} {question.name}: {result.cold[question.name]:.1f} / {result.warm[question.name]:.1f} ms"
+    )
 
 
 def show(results: list[Result], facts: dict[str, str]) -> None:

@@ -11,14 +11,14 @@ from itertools import count
 from pathlib import Path
 
 from cove.adapters.logstore import ChunkStore
-from cove.model.logs import Cursor, LogPolicy
+from cove.model.logs import Cursor, LogPolicy, Record
 
 from support import logs
 
 BATCH = 10  # records
 
 
-def batch(number: int) -> list[logs.Record]:
+def batch(number: int) -> list[Record]:
     """The records of a batch; each tells its number."""
     return list(logs.lines(BATCH, at=logs.T0 + number * BATCH * 10**9, size=2000))
 

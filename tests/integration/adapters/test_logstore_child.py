@@ -91,7 +91,8 @@ def test_closing_the_store_ends_its_searches(tmp_path):
     store = ChunkStore(tmp_path / "logs.db")
     store.seal("shop", "web", logs.lines(1000), ())
     running = store.search(LogQuery(text=r"x\d?", regex=True))
-    assert next(running)
+    assert next(running).text
     store.close()
+    assert running._child
     assert running._child.returncode is not None
     assert list(running) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from support import logs
 MINUTE = logs.MINUTE
 
 
-def filled(folder: str | Path, batches):
+def filled(folder: str | Path, batches: list[tuple[str, str, Sequence[Record]]]) -> ChunkStore:
     """A store that holds the batches."""
     store = ChunkStore(Path(folder) / "logs.db")
     for app, service, records in batches:
