@@ -106,9 +106,8 @@ def _ask(system: System, question: Question, result: Result) -> None:
     result.found[question.name], result.cold[question.name] = system.ask(question)
     times = [system.ask(question)[1] for _ in range(WARM)]
     result.warm[question.name] = statistics.median(times)
-    _say(
-        f"{system.name} {question.name}: {result.cold[question.name]:.1f} / {result.warm[question.name]:.1f} ms"
-    )
+    cold, warm = result.cold[question.name], result.warm[question.name]
+    _say(f"{system.name}: {question.name} {cold:.1f} / {warm:.1f} ms")
 
 
 def show(results: list[Result], facts: dict[str, str]) -> None:

@@ -50,7 +50,7 @@ class ChunkStore:
         self._policy = policy or LogPolicy()
         self._room = Room(path)
         self._lock = threading.RLock()  # of the writer
-        self._gate = threading.Lock()  # merging waits for searches, and they for it
+        self._gate = threading.RLock()  # merging waits for searches, and they for it
         self._searches: set[Search] = set()
         self._counting = 0
         self._suspect = False  # somebody who read found it damaged
