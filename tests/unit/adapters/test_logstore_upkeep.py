@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cove.adapters.logstore import ChunkStore
+from cove.adapters.logstore import ChunkStore, upkeep
+from cove.adapters.logstore.database import Damaged, Database
 from cove.adapters.logstore.room import Room
 from cove.errors import PlatformError
 from cove.model.logs import Cursor, LogPolicy, LogQuery, Record
@@ -228,3 +229,19 @@ def test_the_file_is_its_owners_alone(tmp_path):
     with closing(ChunkStore(tmp_path / "logs.db")) as store:
         store.seal("shop", "web", logs.lines(3), ())
         assert {p.stat().st_mode & 0o777 for p in tmp_path.iterdir()} == {0o600}
+
+
+def test_damage_found_while_merging_begins_anew(tmp_path, monkeypatch):
+    """Merging that meets a damaged file sets it aside and goes on, without waiting for itself."""
+    with closing(ChunkStore(tmp_path / "logs.db")) as store:
+        for n in range(10):
+            store.seal("shop", "web", logs.lines(10, at=logs.T0 + n * 10**12), ())
+
+        def damaged(database: Database, run: object) -> None:
+            monkeypatch.undo()
+            raise Damaged(f"{database.path} is damaged", code="state")
+
+        monkeypatch.setattr(upkeep, "merge", damaged)
+        store.compact(0)
+        store.seal("shop", "web", logs.lines(3), ())
+        assert len(texts(store)) == 3
