@@ -23,6 +23,7 @@ from msgspec.structs import asdict, replace
 
 from cove.adapters.sqlite import DEFAULT_POOL
 from cove.errors import PlatformError, Refused
+from cove.render.proxy import AccessLog
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
 _FIRST_OWN = 20_000
@@ -38,6 +39,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     https_port: int | None = None
     bind: str | None = None
     pool: str | None = None
+    access_log: AccessLog | None = None
+    metrics_port: int | None = None  # 0: none
 
 
 class Identity(Struct, frozen=True, kw_only=True):
@@ -52,6 +55,8 @@ class Identity(Struct, frozen=True, kw_only=True):
     # Loopback ports that the proxy leads authorities' challenges to; 0: none chosen yet.
     challenge_port: int = 0
     alpn_port: int = 0
+    access_log: AccessLog = "errors"
+    metrics_port: int = 0  # of loopback, for Prometheus; 0: the socket only
 
 
 class Instance:

@@ -23,6 +23,7 @@ from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port
+from cove.agent.measuring import Measuring
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -52,6 +53,7 @@ class Parts:
     certification: Certification
     rollouts: Rollouts
     happenings: Happenings
+    measuring: Measuring
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -64,6 +66,7 @@ class Parts:
     async def close(self) -> None:
         """Closes connections and files."""
         await self.listener.close()
+        await self.measuring.close()
         await self.proxy_api.close()
         await self.client.close()
         self.store.close()
@@ -84,7 +87,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     files = TraefikProxy(instance.proxy, api, challenges=identity.alpn_port)
     bind = f"[{identity.bind}]" if ":" in identity.bind else identity.bind
     ports = ProxyPorts(
-        http=identity.http_port, https=identity.https_port, api=identity.api_port, bind=bind
+        http=identity.http_port,
+        https=identity.https_port,
+        api=identity.api_port,
+        bind=bind,
+        access_log=identity.access_log,
     )
     proxy_parts = ProxyParts(
         engine=engine, runner=runner, authority=authority, host=host, api=api, files=files
@@ -129,6 +136,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         certification=certification,
         rollouts=Rollouts(platform, naming, settings),
         happenings=Happenings(store),
+        measuring=Measuring(instance, identity, client, naming),
     )
 
 

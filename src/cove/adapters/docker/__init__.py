@@ -3,5 +3,6 @@
 from cove.adapters.docker.client import DockerClient, socket_path
 from cove.adapters.docker.engine import DockerEngine
 from cove.adapters.docker.execution import DockerCommands
+from cove.adapters.docker.subjects import DockerSubjects
 
-__all__ = ["DockerClient", "DockerCommands", "DockerEngine", "socket_path"]
+__all__ = ["DockerClient", "DockerCommands", "DockerEngine", "DockerSubjects", "socket_path"]

@@ -56,6 +56,8 @@ class AgentEndpoints:
             https_port=identity.https_port,
             bind=identity.bind,
             pool=identity.pool,
+            access_log=identity.access_log,
+            metrics_port=identity.metrics_port,
             docker=docker,
             proxy=self._parts.proxy.view,
             uptime=time.monotonic() - self._begun,
