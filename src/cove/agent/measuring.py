@@ -35,7 +35,9 @@ class Measuring:
     def __init__(
         self, instance: Instance, identity: Identity, client: DockerClient, naming: Naming
     ) -> None:
-        self.store = SqliteMetrics(instance.folder / "metrics.db", _moved)
+        # Filled by the threads of the store, told by the loop: what is warned of is also recorded.
+        self._moved: list[str] = []
+        self.store = SqliteMetrics(instance.folder / "metrics.db", self._moved.append)
         self.views = MetricViews(self.store)
         self.routes = TraefikMeters(identity.api_port)
         self._meters = HostMeters((*_PLACES, instance.folder))
@@ -81,7 +83,6 @@ class Measuring:
             _log.exception("metrics: a bug in cove")
         else:
             self._said = ""
-
-
-def _moved(place: str) -> None:
-    _log.warning("metrics.db was damaged; it lies at %s, and metrics begin anew", place)
+        while self._moved:
+            place = self._moved.pop()
+            _log.warning("metrics.db was damaged; it lies at %s, and metrics begin anew", place)
