@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 from msgspec.structs import replace
 
 from cove.adapters.host import LinuxHost
+from cove.adapters.traefik import TraefikMeters
+from cove.model.metrics import INDEX
 from cove.ports import ProxyRoutes
 from cove.render.traefik import ProxySettings, routes_held, routes_to
 
@@ -31,6 +35,12 @@ def leading(port: int) -> ProxyRoutes:
     made = release(1, app(name="shop", routes=(route(domain=HOST, port=port, tls="off"),)))
     placements = tuple(replace(p, address="127.0.0.1") for p in made.placements)
     return routes_to(replace(made, placements=placements), ProxySettings())
+
+
+def logged(gate: RealGate) -> list[dict[str, Any]]:
+    """The access log's lines until now."""
+    lines = (gate.folder / "log").read_text().splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 @pytest.fixture
@@ -221,3 +231,61 @@ async def test_requests_wait_for_a_server(gate, client):
     async with serving(port):
         for said in await asyncio.gather(*waiting):
             assert said == {"length": PIECE, "sha256": hashlib.sha256(body).hexdigest()}
+
+
+async def test_requests_are_counted(gate, client, upstream):
+    """By outcome, with their durations; a socket that stays open says nothing of durations."""
+    meters = TraefikMeters(gate.ports.api)
+    for status in (200, 200, 204, 304, 404, 404, 503):
+        async with client.get(f"/status/{status}") as response:
+            await response.read()
+    async with client.post("/upload", data=b"x" * 1000) as response:
+        await response.read()
+    async with client.ws_connect("/socket") as socket:
+        await socket.send_str("hello")
+        await socket.receive_str()
+    await eventually(lambda: upstream.left == ["socket"], "the socket has ended")
+    found: dict[str, int] = {}
+    while found.get("requests", 0) < 9:
+        scrape = await meters.scrape()
+        assert scrape
+        (counts,) = scrape.counts
+        found = {name: counts.values[number] for name, number in INDEX["route"].items()}
+    await meters.close()
+    assert (counts.app, counts.release, counts.port) == ("shop", 1, str(upstream.port))
+    assert (found["ok"], found["client_errors"], found["server_errors"]) == (6, 2, 1)
+    assert sum(value for name, value in found.items() if name.startswith("le_")) == 8
+    assert found["received"] >= 1000
+    assert found["sent"] > 0
+    assert scrape.born > 0
+
+
+async def test_held_requests_count_once(gate, client):
+    """The tries of a request that waits are no answers: only the last one is counted."""
+    meters, port = TraefikMeters(gate.ports.api), free_port()
+    spec = app(name="shop", routes=(route(domain=HOST, port=port, tls="off"),))
+    held = routes_held(release(1, spec), {"web": "127.0.0.1"}, 60, ProxySettings())
+    await gate.proxy.publish("shop", held)
+    waiting = asyncio.create_task(client.get("/status/200"))
+    await asyncio.sleep(1)
+    async with serving(port):
+        answer = await waiting
+        assert answer.status == 200
+        answer.release()
+    scrape = await meters.scrape()
+    await meters.close()
+    assert scrape
+    assert [counts.values[:4] for counts in scrape.counts] == [(1, 1, 0, 0)]
+
+
+async def test_only_what_failed_is_logged_and_no_secret(gate, client, upstream):
+    """The access log names failed requests, without their query and without any header."""
+    for status in (200, 404, 503):
+        url = f"/status/{status}?token=hush"
+        async with client.get(url, headers={"Authorization": "hush"}) as response:
+            await response.read()
+    await eventually(lambda: len(logged(gate)) == 2, "both are logged")
+    assert [line["DownstreamStatus"] for line in logged(gate)] == [404, 503]
+    assert [line["RequestPath"] for line in logged(gate)] == ["/status/404", "/status/503"]
+    assert {line["ServiceName"].partition("_")[0] for line in logged(gate)} == {"shop"}
+    assert "hush" not in (gate.folder / "log").read_text()

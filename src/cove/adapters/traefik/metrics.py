@@ -19,12 +19,12 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _OK: Final = 200
 _MICRO: Final = 1_000_000
 _BORN: Final = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
-# Labels come in alphabetical order, and no value that is looked for holds a quotation mark.
+# Labels come in alphabetical order, a bucket's bound last, and no value that is looked for holds a quotation mark.
 _LINE: Final = re.compile(
     r"^traefik_service_(requests_total|request_duration_seconds_sum|"
     r"request_duration_seconds_bucket|requests_bytes_total|responses_bytes_total)"
-    r'\{code="(\d+)",(?:le="([^"]+)",)?method="[^"]*",protocol="([^"]*)",'
-    r'service="([^"]+)@file"\} (\S+)$',
+    r'\{code="(\d+)",method="[^"]*",protocol="([^"]*)",service="([^"]+)@file"'
+    r'(?:,le="([^"]+)")?\} (\S+)$',
     re.MULTILINE,
 )
 # As `cove.render.traefik` names services.
@@ -71,7 +71,7 @@ def parse(text: str) -> RouteScrape:
     """What the metrics say of the services that are cove's."""
     born = _BORN.search(text)
     totals: dict[str, list[int]] = {}
-    for name, code, bound, protocol, service, value in _LINE.findall(text):
+    for name, code, protocol, service, bound, value in _LINE.findall(text):
         if "_hold_" in service and code in _UNREACHED:
             continue
         counts = totals.get(service)
