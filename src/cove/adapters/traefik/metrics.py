@@ -19,7 +19,8 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _OK: Final = 200
 _MICRO: Final = 1_000_000
 _BORN: Final = re.compile(r"^process_start_time_seconds (\S+)", re.MULTILINE)
-# Labels come in alphabetical order, a bucket's bound last, and no value that is looked for holds a quotation mark.
+# Labels come in alphabetical order, a bucket's bound last; no value that is looked for holds a
+# quotation mark.
 _LINE: Final = re.compile(
     r"^traefik_service_(requests_total|request_duration_seconds_sum|"
     r"request_duration_seconds_bucket|requests_bytes_total|responses_bytes_total)"
