@@ -21,7 +21,7 @@ AccessLog = Literal["full", "errors", "off"]
 ACCESS_LOGS: Final[tuple[AccessLog, ...]] = get_args(AccessLog)
 # Traefik's heap is small, so Go would collect it many times a second under load. A larger step
 # costs some megabytes and gives back what the metrics and the access log take.
-PROXY_ENVIRONMENT: Final = {"GOGC": "400"}
+PROXY_ENVIRONMENT: Final = {"GOGC": "200"}
 _SLOW: Final = "1s"  # an answer that took longer is logged, whatever its status
 _ACCESS_BUFFER: Final = 1000  # lines that may wait to be written, apart from the requests
 # What says who asked, for what, who answered and how long that took. No header, no user's name.
