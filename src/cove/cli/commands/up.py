@@ -31,7 +31,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     https_port: int | None
     bind: str
     pool: str
-    access_log: str
+    access_log: str | None
     metrics_port: int | None
 
     def options(self, data_dir: Path) -> AgentOptions:
@@ -42,7 +42,7 @@ class Asked(Struct, frozen=True, kw_only=True):
             https_port=self.https_port,
             bind=self.bind,
             pool=self.pool,
-            access_log=self.access_log,
+            access_log=self.access_log or "",
             metrics_port=self.metrics_port,
         )
 
@@ -60,7 +60,6 @@ class Asked(Struct, frozen=True, kw_only=True):
 @click.option(
     "--access-log",
     type=click.Choice(["full", "errors", "off"]),
-    default="",
     help="Which requests the proxy logs: all, those that failed or took over 1 s, or none.",
 )
 @click.option(
