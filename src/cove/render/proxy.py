@@ -94,7 +94,6 @@ def _access_log(*, full: bool) -> dict[str, Any]:
     """JSON to standard output; without the query, which carries tokens and personal data."""
     document: dict[str, Any] = {
         "format": "json",
-        "bufferingSize": _ACCESS_BUFFER,
         "fields": {
             "defaultMode": "drop",
             "names": dict.fromkeys(_ACCESS_FIELDS, "keep"),
@@ -102,7 +101,10 @@ def _access_log(*, full: bool) -> dict[str, Any]:
             "queryParameters": {"defaultMode": "drop"},
         },
     }
-    if not full:
+    if full:
+        document["bufferingSize"] = _ACCESS_BUFFER
+    else:
+        # Not buffered: what is filtered out would wait in the buffer first, which costs more.
         document["filters"] = {"statusCodes": ["400-599"], "minDuration": _SLOW}
     return document
 

@@ -18,11 +18,14 @@ def test_failures_and_slow_answers_are_logged():
     """By default what failed or took over a second is logged, and nothing else."""
     log = static_document(ports())["accessLog"]
     assert log["filters"] == {"statusCodes": ["400-599"], "minDuration": "1s"}
+    assert "bufferingSize" not in log
 
 
 def test_every_request_is_logged_if_asked():
-    """The full log has no filter."""
-    assert "filters" not in static_document(ports(access_log="full"))["accessLog"]
+    """The full log has no filter, and is written apart from the requests."""
+    log = static_document(ports(access_log="full"))["accessLog"]
+    assert "filters" not in log
+    assert log["bufferingSize"] > 0
 
 
 def test_nothing_is_logged_if_asked():
