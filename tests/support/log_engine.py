@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from cove.errors import NotFound, PlatformError
 from cove.model.logs import Stream
-from cove.ports_observation import LogContainer, LogEntry
+from cove.ports.logs import LogContainer, LogEntry
 
 SECOND = 1_000_000_000
 
@@ -23,7 +23,7 @@ class Box:
 
 
 class FakeLogEngine:
-    """Fulfils `cove.ports_observation.LogEngine`. `fault` fails whatever is asked."""
+    """Fulfils `cove.ports.logs.LogEngine`. `fault` fails whatever is asked."""
 
     def __init__(self) -> None:
         self.boxes: dict[str, Box] = {}

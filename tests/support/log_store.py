@@ -39,7 +39,7 @@ def _hits(every: list[Record], query: LogQuery) -> Generator[Record, None, None]
 
 
 class MemoryLogStore:
-    """Fulfils `cove.ports_observation.LogStore`. `fault` fails every write while it is set."""
+    """Fulfils `cove.ports.logs.LogStore`. `fault` fails every write while it is set."""
 
     def __init__(self) -> None:
         self.chunks: list[tuple[Record, ...]] = []

@@ -10,7 +10,7 @@ from typing import Final
 from cove.model.logs import LEVELS, Level, LogPolicy, Record
 from cove.observation.logs.collector import OWN, Collector
 from cove.observation.logs.reading import Reading
-from cove.ports_observation import LogEngine, LogStore
+from cove.ports.logs import LogEngine, LogStore
 
 _NANO: Final = 1_000_000_000
 _COLLECTING: Final = "cove.observation.logs"

@@ -38,6 +38,7 @@ from cove.agent.platform import Parts, assemble
 from cove.agent.watch import watch
 from cove.errors import EXIT_DONE, CoveError, PlatformError
 from cove.planning import operations as op
+from cove.render.proxy import ACCESS_LOGS
 from cove.rollout import companions, containers, recovery
 
 _log = logging.getLogger("cove.agent")
@@ -74,6 +75,7 @@ async def run(folder: Path, asked: Asked) -> int:
     runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
     await runner.setup()
     await _serve(runner, instance.socket)
+    await _serve_metrics(api, parts.identity.metrics_port)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _end, ended, ShutdownRequest())
     life = asyncio.create_task(_live(parts, api))
@@ -151,6 +153,18 @@ async def _serve(runner: web.AppRunner, socket: Path) -> None:
         raise PlatformError(f"{socket} cannot be opened: {error}", code="data-dir") from error
 
 
+async def _serve_metrics(api: Api, port: int) -> None:
+    """Prometheus' text on loopback; a port that is taken keeps nothing else from working."""
+    if not port:
+        return
+    runner = web.AppRunner(api.metrics_application(), access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+    except OSError as error:
+        _log.warning("metrics cannot be served on port %d: %s", port, error.strerror or error)
+
+
 async def _leave(parts: Parts, request: ShutdownRequest) -> None:
     with contextlib.suppress(CoveError):
         if request.apps:
@@ -186,6 +200,8 @@ def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
     parser.add_argument("--http-port", type=int, help="80, or as the last time")
     parser.add_argument("--https-port", type=int, help="443, or as the last time")
     parser.add_argument("--bind", help="an address; default: all, IPv4 and IPv6")
+    parser.add_argument("--access-log", choices=ACCESS_LOGS, help="errors, or as the last time")
+    parser.add_argument("--metrics-port", type=int, help="of loopback, for Prometheus; 0: none")
     parser.add_argument("--pool", help=f"where apps get their networks from; {DEFAULT_POOL}")
     parser.add_argument("--log-days", type=float, help="how long logs are kept")
     parser.add_argument("--log-bytes", type=int, help="how much of them on disk")
@@ -204,5 +220,7 @@ def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
         log_days=parsed.log_days,
         log_bytes=parsed.log_bytes,
         log_bytes_per_app=parsed.log_bytes_per_app,
+        access_log=parsed.access_log,
+        metrics_port=parsed.metrics_port,
     )
     return parsed.data_dir.absolute(), asked

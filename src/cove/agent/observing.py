@@ -55,6 +55,8 @@ class Observer:
 
     def see(self, change: ContainerChange) -> None:
         """Records the change, if it is one that nobody intended."""
+        if change.action == "oom":
+            self._parts.measuring.sampler.killed(change.container, change.app, change.service)
         text = self._words(change)
         if not text or self._intended(change):
             return

@@ -31,6 +31,7 @@ from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
 from cove.agent.logs import Logs
+from cove.agent.measuring import Measuring
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -61,6 +62,7 @@ class Parts:
     rollouts: Rollouts
     happenings: Happenings
     logs: Logs
+    measuring: Measuring
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -73,6 +75,7 @@ class Parts:
     async def close(self) -> None:
         """Closes connections and files."""
         await self.listener.close()
+        await self.measuring.close()
         await self.proxy_api.close()
         await self.client.close()
         self.store.close()
@@ -93,7 +96,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     files = TraefikProxy(instance.proxy, api, challenges=identity.alpn_port)
     bind = f"[{identity.bind}]" if ":" in identity.bind else identity.bind
     ports = ProxyPorts(
-        http=identity.http_port, https=identity.https_port, api=identity.api_port, bind=bind
+        http=identity.http_port,
+        https=identity.https_port,
+        api=identity.api_port,
+        bind=bind,
+        access_log=identity.access_log,
     )
     proxy_parts = ProxyParts(
         engine=engine, runner=runner, authority=authority, host=host, api=api, files=files
@@ -147,6 +154,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         rollouts=Rollouts(platform, naming, settings),
         happenings=happenings,
         logs=logs,
+        measuring=Measuring(instance, identity, client, naming),
     )
 
 

@@ -37,6 +37,7 @@ async def watch(parts: Parts) -> None:
         _every(RENEW_EVERY, _maintain, parts),
         parts.certification.run(),
         observe(parts),
+        parts.measuring.run(),
     )
 
 

@@ -62,6 +62,8 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
     log_days: float | None = None
     log_bytes: int | None = None
     log_bytes_per_app: int | None = None
+    access_log: str = ""  # empty: as the last time, or errors
+    metrics_port: int | None = None  # None: as the last time; 0: none
 
     def argv(self) -> list[str]:
         """The agent's command. `-P`: the current folder is no place to import from."""
@@ -70,6 +72,9 @@ class AgentOptions(Struct, frozen=True, kw_only=True):
         for option, port in ports.items():
             command += [option, str(port)] if port else []
         command += ["--bind", self.bind] if self.bind else []
+        command += ["--access-log", self.access_log] if self.access_log else []
+        if self.metrics_port is not None:
+            command += ["--metrics-port", str(self.metrics_port)]
         command += ["--pool", self.pool] if self.pool else []
         kept = {
             "--log-days": self.log_days,

@@ -25,6 +25,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "plan": "Show what a deploy would do, and why",
         "status": "What runs, where, and what is wrong",
         "logs": "What an app's containers write",
+        "metrics": "What the machine and apps use and answer, over time",
+        "top": "The same, at this moment",
         "events": "What happened on this server, or to an app",
         "exec": "Run a command in an app's container",
         "history": "An app's releases",

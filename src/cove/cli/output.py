@@ -107,14 +107,29 @@ class Output:
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]) -> None:
         """Aligned columns; a cell is (text, style), the style empty for plain."""
+        for line in self.aligned(headers, rows):
+            self.line(line)
+
+    def aligned(
+        self, headers: Sequence[str], rows: Iterable[Sequence[tuple[str, str]]]
+    ) -> list[str]:
+        """The lines of a table."""
         body = [list(row) for row in rows]
         widths = [
             max([len(header), *(len(row[i][0]) for row in body)])
             for i, header in enumerate(headers)
         ]
-        self.line(self._row([(header, "bold") for header in headers], widths))
-        for row in body:
-            self.line(self._row(row, widths))
+        head = self._row([(header, "bold") for header in headers], widths)
+        return [head, *(self._row(row, widths) for row in body)]
+
+    def screen(self, lines: Sequence[str]) -> None:
+        """Replaces what the terminal shows; in a pipe, the lines and an empty one."""
+        if not self.out.moves:
+            self.out.write("\n".join(lines) + "\n\n")
+            return
+        room = shutil.get_terminal_size()
+        shown = [f"{line}\x1b[K" for line in lines[: room.lines - 1]]
+        self.out.write("\x1b[H" + "\n".join(shown) + "\n\x1b[J")
 
     def _row(self, cells: Sequence[tuple[str, str]], widths: Sequence[int]) -> str:
         padded = [

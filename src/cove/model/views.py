@@ -12,6 +12,7 @@ from msgspec import Struct
 from cove.model.certificates import CertSource, ChallengeKind
 from cove.model.events import Rollout
 from cove.model.logs import LogPolicy, LogService
+from cove.model.metrics import Kind
 from cove.model.release import ReleaseStatus
 
 AppState = Literal[
@@ -43,6 +44,8 @@ class VersionView(Struct, frozen=True, kw_only=True):
     log_days: float  # how long logs are kept,
     log_bytes: int  # how much of them on disk,
     log_bytes_per_app: int  # and how much of one app's
+    access_log: str  # full, errors or off
+    metrics_port: int  # of loopback; 0: none
     docker: str
     proxy: ProxyView
     uptime: float
@@ -200,3 +203,26 @@ class AcmeView(Struct, frozen=True, kw_only=True):
     dns_server: str  # empty: the system's
     dns_provider: str  # empty: none, so no wildcards
     dns_provider_server: str
+
+
+class MetricSeries(Struct, frozen=True, kw_only=True):
+    """A service's figures over time, one for each of the answer's times; null: nothing is known.
+
+    Rates are per second, processor time is in cores, shares are from 0 to 1, the rest is bytes and
+    seconds.
+    """
+
+    kind: Kind
+    app: str
+    service: str
+    values: dict[str, list[float | None]]
+
+
+class MetricsView(Struct, frozen=True, kw_only=True):
+    """Series over one time. Times are seconds since the epoch, each the beginning of a step."""
+
+    since: int
+    until: int
+    step: int  # seconds; 0: one moment
+    times: list[int]
+    series: list[MetricSeries]

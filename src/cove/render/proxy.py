@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final, Literal, get_args
 
 from msgspec import Struct
 
 from cove.errors import InvalidFile
 from cove.model import names
+from cove.model.metrics import LATENCY_BOUNDS
 from cove.render.naming import LABEL_INSTANCE, Naming
 from cove.render.traefik import CERTS_DIR, TRANSPORT
 
@@ -16,20 +17,46 @@ CONFIG_DIR = "/etc/cove"
 _FIRST = 1_000_000_000  # the priority of a router that wins over every app's
 _NO_HTTP = " && !ALPN(`h2`) && !ALPN(`http/1.1`) && !ALPN(`http/1.0`)"
 DEFAULT_CERTIFICATE = "_default"  # no domain starts with an underscore
+AccessLog = Literal["full", "errors", "off"]
+ACCESS_LOGS: Final[tuple[AccessLog, ...]] = get_args(AccessLog)
+# Traefik's heap is small, so Go would collect it many times a second under load. A larger step
+# costs some megabytes and gives back what the metrics and the access log take.
+PROXY_ENVIRONMENT: Final = {"GOGC": "200"}
+_SLOW: Final = "1s"  # an answer that took longer is logged, whatever its status
+_ACCESS_BUFFER: Final = 1000  # lines that may wait to be written, apart from the requests
+# What says who asked, for what, who answered and how long that took. No header, no user's name.
+_ACCESS_FIELDS: Final = (
+    "ClientHost",
+    "RequestMethod",
+    "RequestHost",
+    "RequestPath",
+    "RequestProtocol",
+    "RouterName",
+    "ServiceName",
+    "ServiceAddr",
+    "DownstreamStatus",
+    "DownstreamContentSize",
+    "OriginStatus",
+    "OriginDuration",
+    "Duration",
+    "RetryAttempts",
+    "StartUTC",
+)
 
 
 class ProxyPorts(Struct, frozen=True, kw_only=True):
-    """Where the proxy listens. `bind` empty: on every address, IPv4 and IPv6."""
+    """Where the proxy listens, and what it logs. `bind` empty: every address, IPv4 and IPv6."""
 
     http: int = 80
     https: int = 443
     api: int
     bind: str = ""
+    access_log: AccessLog = "errors"
 
 
 def static_document(ports: ProxyPorts) -> dict[str, Any]:
     """What Traefik reads once, at its start."""
-    return {
+    document: dict[str, Any] = {
         "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
         "log": {"level": "WARN"},
         "entryPoints": {
@@ -49,7 +76,37 @@ def static_document(ports: ProxyPorts) -> dict[str, Any]:
             "providersThrottleDuration": "100ms",
             "file": {"directory": f"{CONFIG_DIR}/dynamic", "watch": True},
         },
+        "metrics": {
+            "prometheus": {
+                "entryPoint": "traefik",
+                "addEntryPointsLabels": False,  # the services' say the same, and more
+                "addServicesLabels": True,
+                "buckets": list(LATENCY_BOUNDS),
+            }
+        },
     }
+    if ports.access_log != "off":
+        document["accessLog"] = _access_log(full=ports.access_log == "full")
+    return document
+
+
+def _access_log(*, full: bool) -> dict[str, Any]:
+    """JSON to standard output; without the query, which carries tokens and personal data."""
+    document: dict[str, Any] = {
+        "format": "json",
+        "fields": {
+            "defaultMode": "drop",
+            "names": dict.fromkeys(_ACCESS_FIELDS, "keep"),
+            "headers": {"defaultMode": "drop"},
+            "queryParameters": {"defaultMode": "drop"},
+        },
+    }
+    if full:
+        document["bufferingSize"] = _ACCESS_BUFFER
+    else:
+        # Not buffered: what is filtered out would wait in the buffer first, which costs more.
+        document["filters"] = {"statusCodes": ["400-599"], "minDuration": _SLOW}
+    return document
 
 
 def _entry_point(address: str) -> dict[str, Any]:
@@ -157,6 +214,7 @@ def compose_document(image: str, folder: str, digest: str, naming: Naming) -> di
             "proxy": {
                 "image": image,
                 "pull_policy": "missing",
+                "environment": dict(PROXY_ENVIRONMENT),
                 "command": [f"--configFile={CONFIG_DIR}/traefik.yaml"],
                 "network_mode": "host",
                 "user": "0:0",  # binding low ports takes root with one capability, or a sysctl

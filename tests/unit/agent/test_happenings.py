@@ -137,7 +137,13 @@ class Scene:
         )
         self.store.confirm("shop", 1)
         self.store.close_rollout(rollout, "live")
-        parts = SimpleNamespace(store=self.store, happenings=Happenings(self.store))
+        self.killed: list[tuple[str, str, str]] = []
+        sampler = SimpleNamespace(killed=lambda *who: self.killed.append(who))
+        parts = SimpleNamespace(
+            store=self.store,
+            happenings=Happenings(self.store),
+            measuring=SimpleNamespace(sampler=sampler),
+        )
         self.parts = cast("Parts", parts)
         self.observer = Observer(self.parts)
         self.clock.at = 2_000.0
@@ -176,6 +182,7 @@ def test_deaths_and_restarts_are_told() -> None:
         "web-r1 was started again",
         "web-r1 was killed",
     ]
+    assert scene.killed == [("abc", "shop", "web-r1")]  # and counted among the measurements
 
 
 def test_health_is_told_when_it_changes() -> None:

@@ -25,14 +25,21 @@ def unit(options: AgentOptions) -> configparser.RawConfigParser:
 def test_the_unit_runs_the_agent_with_the_options_given() -> None:
     """An absolute program, every option, and nothing imported from the current folder."""
     options = AgentOptions(
-        data_dir=Path("/srv/cove"), http_port=8080, https_port=8443, bind="::1", pool="10.9.0.0/16"
+        data_dir=Path("/srv/cove"),
+        http_port=8080,
+        https_port=8443,
+        bind="::1",
+        pool="10.9.0.0/16",
+        access_log="off",
+        metrics_port=0,
     )
     words = shlex.split(unit(options)["Service"]["ExecStart"])
     assert words == options.argv()
     assert words[:4] == [sys.executable, "-P", "-m", "cove.agent"]
     assert words[4:] == [
         *("--data-dir", "/srv/cove", "--http-port", "8080", "--https-port", "8443"),
-        *("--bind", "::1", "--pool", "10.9.0.0/16"),
+        *("--bind", "::1", "--access-log", "off", "--metrics-port", "0"),
+        *("--pool", "10.9.0.0/16"),
     ]
 
 

@@ -277,11 +277,20 @@ def test_up_with_other_ports_than_the_running_agents_is_refused(
     assert "cove down" in cove.err
 
 
-@pytest.mark.parametrize("option", [("--bind", "127.0.0.1"), ("--pool", "10.9.0.0/16")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--bind", "127.0.0.1"),
+        ("--pool", "10.9.0.0/16"),
+        ("--access-log", "full"),
+        ("--metrics-port", "9464"),
+        ("--metrics-port", "0"),
+    ],
+)
 def test_up_with_other_options_than_the_running_agents_is_refused(
     cove: Cove, agent: FakeAgent, option: tuple[str, str]
 ) -> None:
-    """An address or a pool that is not in force is not passed over in silence."""
+    """An address, a pool, a log or a port that is not in force is not passed over in silence."""
     assert cove("up", "-d", *option) == 2
     assert "cove down" in cove.err
 

@@ -4,5 +4,13 @@ from cove.adapters.docker.client import DockerClient, socket_path
 from cove.adapters.docker.collecting import DockerLogs
 from cove.adapters.docker.engine import DockerEngine
 from cove.adapters.docker.execution import DockerCommands
+from cove.adapters.docker.subjects import DockerSubjects
 
-__all__ = ["DockerClient", "DockerCommands", "DockerEngine", "DockerLogs", "socket_path"]
+__all__ = [
+    "DockerClient",
+    "DockerCommands",
+    "DockerEngine",
+    "DockerLogs",
+    "DockerSubjects",
+    "socket_path",
+]

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from cove.adapters.docker.client import DockerClient, EngineError
 from cove.errors import NotFound, PlatformError
 from cove.model.logs import Stream
-from cove.ports_observation import LogContainer, LogEntry
+from cove.ports.logs import LogContainer, LogEntry
 from cove.render.naming import LABEL_APP, LABEL_INSTANCE, LABEL_RELEASE, LABEL_SERVICE, Naming
 
 _HEADER: Final = struct.Struct(">BxxxI")  # stream, payload size: the Engine API's attach format
@@ -40,7 +40,7 @@ _OK: Final = 200
 
 
 class DockerLogs:
-    """Fulfils `cove.ports_observation.LogEngine`."""
+    """Fulfils `cove.ports.logs.LogEngine`."""
 
     def __init__(self, client: DockerClient, naming: Naming) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Log records in compressed chunks in one SQLite file; fulfils `ports_observation.LogStore`."""
+"""Log records in compressed chunks in one SQLite file; fulfils `ports.logs.LogStore`."""
 
 from __future__ import annotations
 

@@ -59,6 +59,8 @@ class AgentEndpoints:
             log_days=identity.log_days,
             log_bytes=identity.log_bytes,
             log_bytes_per_app=identity.log_bytes_per_app,
+            access_log=identity.access_log,
+            metrics_port=identity.metrics_port,
             docker=docker,
             proxy=self._parts.proxy.view,
             uptime=time.monotonic() - self._begun,

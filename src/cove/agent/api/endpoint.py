@@ -32,6 +32,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     answer: dict[str, Any]
     body: Any
     streams: bool
+    text: bool  # plain text instead of JSON
     name: str
 
 
@@ -42,6 +43,7 @@ def endpoint(
     *,
     body: Any = None,
     streams: bool = False,
+    text: bool = False,
 ) -> Callable[[T], T]:
     """Declares a method of a group as the handler of one path."""
 
@@ -54,6 +56,7 @@ def endpoint(
             answer=answer or {},
             body=body,
             streams=streams,
+            text=text,
             name=getattr(function, "__name__", ""),
         )
         setattr(function, _MARK, found)

@@ -23,6 +23,8 @@ _QUERIES = {
     "/v1/apps/{app}/logs": _LOGS,
     "/v1/logs": ("app", *_LOGS),
     "/v1/logs/counts": ("app", *_FILTERS),
+    "/v1/metrics": ("app", "since", "until", "points"),
+    "/v1/metrics/live": ("every",),
     "/v1/events": ("app", "follow", "after", "since", "tail"),
 }
 
@@ -55,6 +57,7 @@ def document(table: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, by_type: dict[str, Any]) -> dict[str, Any]:
     kind = "application/x-ndjson" if endpoint.streams else "application/json"
+    kind = "text/plain" if endpoint.text else kind
     status = "202" if endpoint.method == "POST" and endpoint.path not in _AT_ONCE else "200"
     operation: dict[str, Any] = {
         "summary": endpoint.summary,

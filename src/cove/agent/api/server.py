@@ -16,6 +16,7 @@ from cove.agent.api.event_endpoints import EventEndpoints
 from cove.agent.api.exec_endpoints import ExecEndpoints
 from cove.agent.api.grant_endpoints import GrantEndpoints
 from cove.agent.api.log_endpoints import LogEndpoints
+from cove.agent.api.metric_endpoints import MetricEndpoints
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
 from cove.agent.platform import Parts
@@ -41,6 +42,7 @@ class Api:
             EventEndpoints(parts),
             LogEndpoints(parts),
             CertEndpoints(parts),
+            MetricEndpoints(parts),
             self,
         )
 
@@ -49,6 +51,14 @@ class Api:
         app = web.Application(middlewares=[errors, self._gate()], client_max_size=_LARGEST_REQUEST)
         for found, handler in self._table():
             app.router.add_route(found.method, found.path, handler)
+        return app
+
+    def metrics_application(self) -> web.Application:
+        """Prometheus' text alone, for a port of loopback."""
+        app = web.Application(middlewares=[errors])
+        for found, handler in self._table():
+            if found.text:
+                app.router.add_route(found.method, found.path, handler)
         return app
 
     def endpoints(self) -> list[Endpoint]:

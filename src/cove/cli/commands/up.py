@@ -35,6 +35,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     log_days: float | None
     log_bytes: int | None
     log_bytes_per_app: int | None
+    access_log: str | None
+    metrics_port: int | None
 
     def options(self, data_dir: Path) -> AgentOptions:
         """What the agent is told; it remembers the rest."""
@@ -47,6 +49,8 @@ class Asked(Struct, frozen=True, kw_only=True):
             log_days=self.log_days,
             log_bytes=self.log_bytes,
             log_bytes_per_app=self.log_bytes_per_app,
+            access_log=self.access_log or "",
+            metrics_port=self.metrics_port,
         )
 
 
@@ -69,6 +73,17 @@ def _size(_: click.Context, parameter: click.Parameter, value: str | None) -> in
     metavar="ADDRESS",
     default="",
     help="Listen on one address  [all, or as the last time]",
+)
+@click.option(
+    "--access-log",
+    type=click.Choice(["full", "errors", "off"]),
+    help="Which requests the proxy logs: all, those that failed or took over 1 s, or none.",
+)
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Serve /metrics for Prometheus on this port of loopback; 0: no longer.",
 )
 @click.option("--pool", metavar="CIDR", default="", help="Where apps' networks are taken from.")
 @click.option(
@@ -156,7 +171,7 @@ def _alone(settings: Settings) -> Iterator[None]:
 
 def _already(out: Output, agent: dict[str, Any], asked: Asked) -> int:
     wanted = to_builtins(asked)
-    differ = [name for name, value in wanted.items() if value and value != agent.get(name)]
+    differ = [name for name, value in wanted.items() if _differs(value, agent.get(name))]
     ports = f"ports {agent.get('http_port')} and {agent.get('https_port')}"
     if differ:
         raise InvalidFile(
@@ -169,6 +184,11 @@ def _already(out: Output, agent: dict[str, Any], asked: Asked) -> int:
     else:
         out.line(f"cove is already running, on {ports} (pid {agent.get('pid')})")
     return 0
+
+
+def _differs(asked: Any, found: Any) -> bool:
+    """0 is a port that can be asked for; None and empty are what was not asked for."""
+    return asked not in (None, "") and asked != found
 
 
 class Waiting:

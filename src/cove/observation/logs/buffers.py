@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from cove.model.logs import Cursor, Record
 from cove.observation.logs.feed import Feed
-from cove.ports_observation import LogStore
+from cove.ports.logs import LogStore
 
 CHUNK: Final = 512 * 1024  # bytes of text that are one chunk
 MOST: Final = 8 << 20  # bytes that all buffers may hold

@@ -18,7 +18,7 @@ from cove.model.logs import AGENT_APP, Cursor, LogPolicy, Record, Source, Stream
 from cove.observation.logs.buffers import OLDEST_OWN, Buffer, Buffers
 from cove.observation.logs.feed import Feed
 from cove.observation.logs.follower import Follower
-from cove.ports_observation import LogContainer, LogEngine, LogStore
+from cove.ports.logs import LogContainer, LogEngine, LogStore
 
 # What this module says is not kept by itself: a failing store would write about itself for ever.
 _log = logging.getLogger(__name__)

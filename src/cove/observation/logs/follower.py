@@ -12,7 +12,7 @@ from cove.errors import CoveError, NotFound
 from cove.model.logs import PROXY_APP, Cursor, Source, Stream
 from cove.observation.logs.buffers import Buffer, Buffers
 from cove.observation.logs.joining import Lane
-from cove.ports_observation import LogConnection, LogContainer, LogEngine, LogEntry
+from cove.ports.logs import LogConnection, LogContainer, LogEngine, LogEntry
 
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself

@@ -22,7 +22,7 @@ from cove.errors import PlatformError
 from cove.model.logs import LogCount, LogQuery, LogService, Record
 from cove.observation.logs.collector import Collector
 from cove.observation.logs.matching import matcher
-from cove.ports_observation import LogSearch, LogStore
+from cove.ports.logs import LogSearch, LogStore
 
 _BATCH: Final = 500  # records handed on at once,
 _SOON: Final = 0.05  # or those found in so many seconds

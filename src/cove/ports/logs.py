@@ -1,7 +1,7 @@
-"""What observation needs of the world: small protocols that adapters fulfil.
+"""What keeping and searching logs needs of the world.
 
-Imported by observation, by adapters and by the agent; imports only the model. Apart from
-`cove.ports`, which is what rollouts need: serving depends on nothing of this.
+Imported by observation, by adapters and by the agent. Apart from what rollouts need: serving
+depends on nothing of this.
 """
 
 from __future__ import annotations
