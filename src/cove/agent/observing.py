@@ -20,6 +20,7 @@ _RETRY: Final = 5.0  # seconds between two tries while Docker is away
 _NANO: Final = 1_000_000_000
 _SLACK: Final = 2.0  # seconds by which Docker's word on a rollout's act may come after its end
 _KILLED: Final = 137  # 128 + SIGKILL
+_PAST: Final = 2000  # happenings that are looked through for what containers did
 _ROLLOUTS: Final = 20  # the newest of an app that are compared with a change
 
 
@@ -27,6 +28,7 @@ async def observe(parts: Parts) -> None:
     """Runs until cancelled; begins where the last agent's records end."""
     observer = Observer(parts)
     since = begin(parts)
+    await _recall(parts)
     while True:
         try:
             async for change in parts.engine.changes(since):
@@ -36,6 +38,15 @@ async def observe(parts: Parts) -> None:
         except CoveError as error:
             _log.info("containers are not observed: %s", error.message)
         await asyncio.sleep(_RETRY)
+
+
+async def _recall(parts: Parts) -> None:
+    """What alerts count did not begin with this agent."""
+    try:
+        past = parts.store.last_happenings(_PAST)
+        parts.observation.containers.recall(past, await parts.engine.containers())
+    except CoveError as error:
+        _log.info("what containers did before is unknown: %s", error.message)
 
 
 def begin(parts: Parts) -> int:
@@ -55,8 +66,12 @@ class Observer:
 
     def see(self, change: ContainerChange) -> None:
         """Records the change, if it is one that nobody intended."""
-        text = self._words(change)
-        if not text or self._intended(change):
+        oom = change.container in self._oom
+        text, intended = self._words(change), self._intended(change)
+        self._parts.observation.containers.see(change, intended=intended)
+        if not intended:
+            self._parts.observation.uptime.hurry(change.app)
+        if not text or intended:
             return
         self._parts.happenings.record_rarely(
             (change.app, change.service, change.action),
@@ -69,6 +84,7 @@ class Observer:
                 "action": change.action,
                 "exit_code": change.exit_code,
                 "nano": change.nano,
+                **({"oom": True} if oom and change.action == "die" else {}),
             },
         )
 

@@ -23,6 +23,7 @@ from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port
+from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -52,6 +53,7 @@ class Parts:
     certification: Certification
     rollouts: Rollouts
     happenings: Happenings
+    observation: Observation
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -66,6 +68,7 @@ class Parts:
         await self.listener.close()
         await self.proxy_api.close()
         await self.client.close()
+        self.observation.uptime_store.close()
         self.store.close()
 
 
@@ -113,6 +116,15 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         store=store,
     )
     settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
+    rollouts, happenings = Rollouts(platform, naming, settings), Happenings(store)
+    surroundings = Surroundings(
+        instance=instance,
+        identity=identity,
+        store=store,
+        rollouts=rollouts,
+        certification=certification,
+        happenings=happenings,
+    )
     return Parts(
         instance=instance,
         identity=identity,
@@ -127,8 +139,9 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         proxy=proxy,
         listener=listener,
         certification=certification,
-        rollouts=Rollouts(platform, naming, settings),
-        happenings=Happenings(store),
+        rollouts=rollouts,
+        happenings=happenings,
+        observation=assemble_observation(surroundings),
     )
 
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from cove.agent import observation
 from cove.agent.observing import observe
 from cove.agent.platform import Parts
 from cove.errors import CoveError, PlatformError
@@ -37,6 +38,7 @@ async def watch(parts: Parts) -> None:
         _every(RENEW_EVERY, _maintain, parts),
         parts.certification.run(),
         observe(parts),
+        observation.run(parts),
     )
 
 
