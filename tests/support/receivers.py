@@ -90,41 +90,48 @@ class SmtpReceiver:
     recipients: list[str] = field(default_factory=list)
 
 
+class _Session(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        self.say("220 receiver")
+        while line := self.rfile.readline().decode().strip():
+            verb = line[:4].upper()
+            if verb == "RCPT":
+                self.server.receiver.recipients.append(line.partition("<")[2].partition(">")[0])
+            elif verb == "DATA":
+                self.say("354 go on")
+                self.take()
+            elif verb == "QUIT":
+                self.say("221 bye")
+                return
+            self.say("250 ok")
+
+    def take(self) -> None:
+        data = b""
+        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+            data += line[1:] if line.startswith(b"..") else line
+        self.server.receiver.mails.append(message_from_bytes(data))
+
+    def say(self, text: str) -> None:
+        self.wfile.write(f"{text}\r\n".encode())
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, receiver: SmtpReceiver) -> None:
+        self.receiver = receiver
+        super().__init__(("127.0.0.1", 0), _Session)
+        receiver.port = self.server_address[1]
+
+
 @contextmanager
 def smtp_receiver() -> Iterator[SmtpReceiver]:
     """A receiver, until the block ends."""
     receiver = SmtpReceiver()
-
-    class Session(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.say("220 receiver")
-            while line := self.rfile.readline().decode().strip():
-                verb = line[:4].upper()
-                if verb == "RCPT":
-                    receiver.recipients.append(line.partition("<")[2].partition(">")[0])
-                if verb == "DATA":
-                    self.say("354 go on")
-                    self.take()
-                if verb == "QUIT":
-                    return self.say("221 bye")
-                self.say("250 receiver" if verb in ("EHLO", "HELO") else "250 ok")
-
-        def take(self) -> None:
-            data = b""
-            while (line := self.rfile.readline()) not in (b".\r\n", b""):
-                data += line[1:] if line.startswith(b"..") else line
-            receiver.mails.append(message_from_bytes(data))
-
-        def say(self, text: str) -> None:
-            self.wfile.write(f"{text}\r\n".encode())
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-        allow_reuse_address = True
-
-    server = Server(("127.0.0.1", 0), Session)
-    receiver.port = server.server_address[1]
-    with _serving(server):
+    with _serving(_Server(receiver)):
         yield receiver
 
 

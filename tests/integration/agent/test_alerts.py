@@ -172,7 +172,9 @@ def test_a_failed_rollout_fires_until_one_goes_well(agent: Agent, images, receiv
     agent.deploy(app_file("bad", images.hello, env={"FAULT": "exit"})).expect("kept")
     await_items(receiver, ("fired", "failed-rollout", "bad"))
     agent.deploy(app_file("bad", images.hello, env={"A": "1"})).expect("live")
-    await_items(receiver, ("fired", "failed-rollout", "bad"), ("recovered", "failed-rollout", "bad"))
+    await_items(
+        receiver, ("fired", "failed-rollout", "bad"), ("recovered", "failed-rollout", "bad")
+    )
     agent.act("bad", "remove")
     agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
 

@@ -88,6 +88,7 @@ class Uptime:
     async def views(self, app: str = "") -> list[RouteUptime]:
         """Every route with its figures, by name. Raises PlatformError."""
         now = self._now()
+        self._refresh()
         sums = await asyncio.to_thread(self._store.sums, now, tuple(SPANS.values()))
         days = await asyncio.to_thread(self._store.days, now)
         views = []
@@ -121,20 +122,23 @@ class Uptime:
             )
         return views
 
-    def _turn(self) -> None:
-        now = self._now()
-        try:
-            found = {target.route: target for target in self._find()}
-        except PlatformError as error:
-            self._say(f"routes are not looked at: {error.message}")
-            return
+    def _refresh(self) -> None:
+        """Takes up what there is to look at now. Raises PlatformError."""
+        found = {target.route: target for target in self._find()}
         for key, target in self._targets.items():
             if key in found and _is_other(target, found[key]):
                 self._due[key] = 0.0
         self._targets = found
         self._courses = {k: c for k, c in self._courses.items() if k in self._targets}
         self._due = {k: at for k, at in self._due.items() if k in self._targets}
-        first = now
+
+    def _turn(self) -> None:
+        now = first = self._now()
+        try:
+            self._refresh()
+        except PlatformError as error:
+            self._say(f"routes are not looked at: {error.message}")
+            return
         for key, target in self._targets.items():
             if target.paused:
                 self._rest(target, now)
