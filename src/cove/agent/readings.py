@@ -34,7 +34,8 @@ class RouteReadings:
         """One for each route that is looked at, and one for each name with a certificate."""
         certificates: dict[str, tuple[str, float]] = {}
         for target, course in self._uptime.current():
-            if course.state != "unknown":
+            # What an earlier agent saw says nothing of now.
+            if target.paused or course.look:
                 yield Reading(
                     rule="down",
                     app=target.app,

@@ -56,6 +56,15 @@ def await_items(receiver: HttpReceiver, *items: tuple[str, str, str]) -> None:
     assert len(set(receiver.ids())) == len(receiver.ids())
 
 
+def await_delivered(agent: Agent) -> None:
+    """The agent has noted that everything arrived: only then may nothing come twice."""
+
+    def done() -> bool:
+        return not any(c["waiting"] for c in agent.api("GET", "/v1/alerts/channels")["channels"])
+
+    until(done, "everything is delivered", LONG)
+
+
 def test_a_dead_port_fires_and_recovers(agent: Agent, images, receiver: HttpReceiver):
     """By webhook and by mail; over a kill of the agent nothing is repeated and nothing lost."""
     with smtp_receiver() as mailbox:
@@ -71,6 +80,7 @@ def test_a_dead_port_fires_and_recovers(agent: Agent, images, receiver: HttpRece
         until(lambda: "down" in firing(agent), "it fires", LONG)
         assert route(agent, "dead")["state"] == "app-down"
         await_items(receiver, ("fired", "down", "dead"))
+        await_delivered(agent)
         agent.kill9()
         agent.start()
         assert "down" in firing(agent)

@@ -86,7 +86,7 @@ def rested(course: Course, target: Target, now: float) -> Turn:
 
 def due(course: Course) -> float:
     """When to look next."""
-    if course.look is None or course.state == "paused":
+    if course.look is None:
         return 0.0
     return course.look.at + (FAILING_EVERY if course.failures else WELL_EVERY)
 
