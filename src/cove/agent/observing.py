@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from cove.agent.platform import Parts
@@ -24,9 +26,13 @@ _PAST: Final = 2000  # happenings that are looked through for what containers di
 _ROLLOUTS: Final = 20  # the newest of an app that are compared with a change
 
 
+# Told of every change, and whether it was intended.
+Witness = Callable[[ContainerChange, bool], None]
+
+
 async def observe(parts: Parts) -> None:
     """Runs until cancelled; begins where the last agent's records end."""
-    observer = Observer(parts)
+    observer = Observer(parts, partial(_alarm, parts))
     since = begin(parts)
     await _recall(parts)
     while True:
@@ -38,6 +44,13 @@ async def observe(parts: Parts) -> None:
         except CoveError as error:
             _log.info("containers are not observed: %s", error.message)
         await asyncio.sleep(_RETRY)
+
+
+def _alarm(parts: Parts, change: ContainerChange, intended: bool) -> None:  # noqa: FBT001 - a Witness
+    """Alerts count it, and the routes of its app are looked at now."""
+    parts.observation.containers.see(change, intended=intended)
+    if not intended:
+        parts.observation.uptime.hurry(change.app)
 
 
 async def _recall(parts: Parts) -> None:
@@ -58,8 +71,9 @@ def begin(parts: Parts) -> int:
 class Observer:
     """Remembers of each container only what makes the next change mean something."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, witness: Witness = lambda _, __: None) -> None:
         self._parts = parts
+        self._witness = witness
         self._oom: set[str] = set()
         self._died: set[str] = set()
         self._unhealthy: set[str] = set()
@@ -68,9 +82,7 @@ class Observer:
         """Records the change, if it is one that nobody intended."""
         oom = change.container in self._oom
         text, intended = self._words(change), self._intended(change)
-        self._parts.observation.containers.see(change, intended=intended)
-        if not intended:
-            self._parts.observation.uptime.hurry(change.app)
+        self._witness(change, intended)
         if not text or intended:
             return
         self._parts.happenings.record_rarely(
