@@ -1,4 +1,4 @@
-"""Alerts on a clock of the test's own: readings that are set, a notifier that is told what to say."""
+"""Alerts on a clock of the test's own: readings that are set, a notifier that remembers."""
 
 from __future__ import annotations
 

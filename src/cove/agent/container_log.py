@@ -17,6 +17,7 @@ from cove.ports_observation import RuleBook
 
 _NANO: Final = 1_000_000_000
 _MOST: Final = 100  # times of one kind and service
+_SAME: Final = 15.0  # seconds within which it is the same death, from another source
 _KEPT: Final = 7 * 86400.0  # seconds, as the longest window of a rule
 
 What = Literal["die", "oom"]
@@ -51,7 +52,13 @@ class ContainerLog:
         if not intended and change.action == "die":
             self._append("die", *key, change.nano / _NANO)
         elif not intended and change.action == "oom":
-            self._append("oom", *key, change.nano / _NANO)
+            self.starved(*key, change.nano / _NANO)
+
+    def starved(self, app: str, service: str, at: float) -> None:
+        """A process was killed for lack of memory; several may tell of the same."""
+        times = self._times.get(("oom", app, service))
+        if not times or abs(at - times[-1]) > _SAME:
+            self._append("oom", app, service, at)
 
     def read(self, rules: RuleBook, now: float) -> Iterator[Reading]:
         """How often within each rule's window, for every service of which there is something."""

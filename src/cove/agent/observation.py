@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cove.adapters.docker import DockerEngine
+from cove.adapters.host import LinuxHost
 from cove.adapters.host.usage import disk_used
 from cove.adapters.notify import ChildNotifier
 from cove.adapters.probe import HttpProbe, ProxyProbe
@@ -21,6 +23,7 @@ from cove.adapters.uptimestore import SqliteUptimeStore
 from cove.agent.container_log import ContainerLog
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance
+from cove.agent.oom_watch import OomWatch
 from cove.agent.readings import MachineReadings, RolloutReadings, RouteReadings
 from cove.agent.uptime_targets import UptimeTargets
 from cove.certification.certifier import Certification
@@ -48,6 +51,7 @@ class Observation:
     alerting: Alerting
     deliveries: Deliveries
     containers: ContainerLog
+    oom: OomWatch
     machine: MachineReadings
     uptime_store: SqliteUptimeStore
 
@@ -59,6 +63,8 @@ class Surroundings:
     instance: Instance
     identity: Identity
     store: SqliteStore
+    engine: DockerEngine
+    host: LinuxHost
     rollouts: Rollouts
     certification: Certification
     happenings: Happenings
@@ -96,6 +102,7 @@ def assemble_observation(of: Surroundings) -> Observation:
         alerting=alerting,
         deliveries=deliveries,
         containers=containers,
+        oom=OomWatch(of.engine, of.host, containers),
         machine=machine,
         uptime_store=uptime_store,
     )
@@ -107,6 +114,7 @@ async def run(parts: Parts) -> None:
     await _begin(parts)
     await asyncio.gather(
         _kept_alive("uptime", found.uptime.run),
+        _kept_alive("counting lacks of memory", found.oom.run),
         _kept_alive("alerts", found.alerting.run),
         _kept_alive("messages", found.deliveries.run),
     )

@@ -49,6 +49,7 @@ async def observe(parts: Parts) -> None:
 def _alarm(parts: Parts, change: ContainerChange, intended: bool) -> None:  # noqa: FBT001 - a Witness
     """Alerts count it, and the routes of its app are looked at now."""
     parts.observation.containers.see(change, intended=intended)
+    parts.observation.oom.see(change, intended=intended)
     if not intended:
         parts.observation.uptime.hurry(change.app)
 

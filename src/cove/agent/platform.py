@@ -121,6 +121,8 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         instance=instance,
         identity=identity,
         store=store,
+        engine=engine,
+        host=host,
         rollouts=rollouts,
         certification=certification,
         happenings=happenings,

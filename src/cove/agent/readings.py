@@ -33,6 +33,7 @@ class RouteReadings:
     def read(self, _: RuleBook, now: float) -> Iterator[Reading]:
         """One for each route that is looked at, and one for each name with a certificate."""
         certificates: dict[str, tuple[str, float]] = {}
+        apps: dict[str, str] = {}
         for target, course in self._uptime.current():
             # What an earlier agent saw says nothing of now.
             if target.paused or course.look:
@@ -44,10 +45,11 @@ class RouteReadings:
                     text=f"{target.url} does not answer as it should: {course.detail}",
                     hold=target.rolling,
                 )
+            apps[target.domain] = target.app
             if course.look and course.look.expires:
                 certificates[target.domain] = target.app, course.look.expires
         for domain, end in self._ends().items():
-            certificates.setdefault(domain, ("", end))
+            certificates.setdefault(domain, (apps.get(domain, ""), end))
         for domain, (app, end) in certificates.items():
             days = (end - now) / _DAY
             yield Reading(

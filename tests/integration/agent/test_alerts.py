@@ -259,10 +259,11 @@ def test_a_missing_route_is_told_from_a_dead_app(images):
         set_rule(agent, "down", wait=0)
         agent.deploy(app_file("led", images.hello)).expect("live")
         until(lambda: route(agent, "led")["state"] == "up", "it is seen up", LONG)
-        proxy = next(n for n in agent.owned.containers("") if "proxy" in n)
-        docker("pause", proxy)
+        # It is there and listens, and says nothing: so it is not simply started again.
+        proxy = f"{agent.instance}_proxy-proxy-1"
+        docker("kill", "--signal", "STOP", proxy)
         try:
             until(lambda: route(agent, "led")["state"] == "route-down", "it is noticed", LONG)
             assert "down" in until(lambda: firing(agent), "it fires", LONG)
         finally:
-            docker("unpause", proxy)
+            docker("kill", "--signal", "CONT", proxy)

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from cove.adapters.host.usage import disk_used, memory_used
 from cove.adapters.sqlite import SqliteStore
 from cove.agent.container_log import ContainerLog
+from cove.agent.oom_watch import OomWatch
 from cove.agent.readings import MachineReadings, RolloutReadings, RouteReadings
 from cove.agent.uptime_targets import UptimeTargets
 from cove.model.alerts import Reading, RuleChange
@@ -212,3 +216,56 @@ def test_routes_to_look_at_come_from_what_is_live(store: SqliteStore) -> None:
     store.set_stopped("shop", stopped=True)
     active.append("shop")
     assert (targets()[0].paused, targets()[0].rolling) == ("stopped", True)
+
+
+class Engine:
+    """Containers as they are set; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.found: list[ContainerFacts] = []
+        self.asked = 0
+
+    async def containers(self, _: str = "") -> list[ContainerFacts]:
+        self.asked += 1
+        return self.found
+
+
+def container(id_: str, pid: int = 7, **given: Any) -> ContainerFacts:
+    """A container that runs."""
+    usual = {"name": id_, "app": "shop", "service": "web-r1", "release": 1, "state": "running"}
+    return ContainerFacts(**{"id": id_, "pid": pid, **usual, **given})
+
+
+async def test_the_kernels_count_of_a_container_is_read() -> None:
+    """What was before the first look is old; Docker is asked only after a change."""
+    engine, log, counts = Engine(), ContainerLog(), {7: 3, 8: 2}
+    host = SimpleNamespace(oom_kills=lambda pid: counts[pid])
+    watch = OomWatch(cast("Any", engine), cast("Any", host), log)
+    engine.found = [container("a")]
+    await watch.look()
+    await watch.look()
+    assert (list(log.read(Rules(), time.time())), engine.asked) == ([], 1)
+    counts[7] = 4
+    await watch.look()
+    (reading,) = log.read(Rules(), time.time())
+    assert (reading.rule, reading.value) == ("oom", 1)
+    engine.found.append(container("b", 8, service="web-r2"))
+    watch.see(change("start"), intended=True)
+    await watch.look()
+    assert [r.subject for r in log.read(Rules(), time.time())] == ["web-r1", "web-r2"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "intended", "expected"),
+    [(64, 137, False, 1), (0, 137, False, 0), (64, 1, False, 0), (64, 137, True, 0)],
+)
+async def test_a_death_by_force_under_a_limit_is_a_lack_of_memory(
+    limit, code, intended, expected
+) -> None:
+    """Unless somebody intended it."""
+    engine, log = Engine(), ContainerLog()
+    engine.found = [container("a", memory_limit=limit)]
+    watch = OomWatch(cast("Any", engine), cast("Any", None), log)
+    watch.see(replace(change("die"), exit_code=code), intended=intended)
+    await asyncio.sleep(0)
+    assert len(list(log.read(Rules(), NOW))) == expected

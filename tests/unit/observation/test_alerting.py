@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -218,51 +219,65 @@ EVENTS = st.lists(
 )
 
 
+class Life:
+    """A store over the lives of several agents, and a receiver that tells messages apart by id."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self.clock, self.values = Moments(), Values()
+        store._now = self.clock
+        store.put_channel(HOOK)
+        store.set_alert_rule("oom", "", RuleChange(window=600))
+        self.alerts = alerting(store, self.values, self.clock)
+        self.ids: list[str] = []
+        self.arrived: list[tuple[str, str, str]] = []
+
+    def do(self, kind: str, one: Any, two: Any) -> None:
+        """One of the things that can happen."""
+        if kind == "set":
+            self.values.set("oom", two, about=one)
+        elif kind == "pass":
+            pass_time(self.alerts, self.clock, one)
+        elif kind == "restart":
+            self.alerts = alerting(self.store, self.values, self.clock)
+        else:
+            self.deliver(noted=one)
+
+    def deliver(self, *, noted: bool) -> None:
+        """Sends what waits; unless it is noted, the agent dies after the first."""
+        for delivery in self.store.waiting():
+            message = delivery.message
+            if message.id not in self.ids:
+                self.ids.append(message.id)
+                self.arrived += [(i.id, i.subject, i.status) for i in message.items]
+            if not noted:
+                return
+            self.store.delivered(message.id, delivery.channel)
+
+
 @settings(max_examples=60)
 @given(EVENTS)
-def test_nothing_is_lost_and_nothing_repeated_whenever_the_agent_dies(events: list) -> None:
-    """Every transition of the history is told exactly once, in order, under one id each.
+def test_nothing_is_lost_and_nothing_repeated_whenever_the_agent_dies(
+    events: list[tuple[str, Any, Any]],
+) -> None:
+    """Every transition of the history is told exactly once, under one id each.
 
     A delivery that was made but not noted before the death is made again, under the same id.
     """
-    clock, values = Moments(), Values()
     with opened() as store:
-        store._now = clock
-        store.put_channel(HOOK)
-        store.set_alert_rule("oom", "", RuleChange(window=600))
-        alerts = alerting(store, values, clock)
-        arrived: list[tuple[str, str, str]] = []
-        ids: list[str] = []
-
-        def deliver(noted: bool) -> None:
-            for delivery in store.waiting():
-                message = delivery.message
-                if message.id not in ids:
-                    ids.append(message.id)
-                    arrived.extend((i.id, i.subject, i.status) for i in message.items)
-                if not noted:
-                    return
-                store.delivered(message.id, delivery.channel)
-
-        for kind, one, two in events:
-            if kind == "set":
-                values.set("oom", two, about=one)
-            elif kind == "pass":
-                pass_time(alerts, clock, one)
-            elif kind == "restart":
-                alerts = alerting(store, values, clock)
-            else:
-                deliver(one)
-        pass_time(alerts, clock, 30)
-        deliver(noted=True)
+        life = Life(store)
+        for event in events:
+            life.do(*event)
+        pass_time(life.alerts, life.clock, 30)
+        life.deliver(noted=True)
         history = [e.transition for e in store.alert_history(1000)]
         # What began and ended while it waited for company is told as ended alone.
-        begun = {i for i, _, status in arrived if status == "fired"}
+        begun = {i for i, _, status in life.arrived if status == "fired"}
         wanted = [
             (t.id, t.key.subject, t.kind) for t in history if t.kind != "fired" or t.id in begun
         ]
-        assert sorted(arrived) == sorted(wanted)
-        assert {t.id for t in history} == {i for i, _, _ in arrived}
+        assert sorted(life.arrived) == sorted(wanted)
+        assert {t.id for t in history} == {i for i, _, _ in life.arrived}
         assert store.waiting() == ()
 
 

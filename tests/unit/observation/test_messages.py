@@ -135,7 +135,9 @@ def test_the_kind_is_told_by_the_address(url: str, kind: str) -> None:
 def test_an_address_that_cannot_be_meant_is_refused(given: dict[str, str], words: str) -> None:
     """Without repeating it."""
     with pytest.raises(InvalidFile) as caught:
-        channel_of(**{"name": "a", **given})
+        channel_of(
+            given.get("name", "a"), given["url"], given.get("kind", ""), given.get("key", "")
+        )
     assert words in caught.value.message
     assert given["url"] not in caught.value.message
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,9 +77,9 @@ def test_up_and_down_follow_each_other(states: list[str]) -> None:
     """No change to what it already is; and down needs two failed looks."""
     _, changes, watched = follow(*states)
     kinds = [change.state == "up" for change in changes]
-    assert all(a != b for a, b in zip(kinds, kinds[1:], strict=False))
+    assert all(a != b for a, b in pairwise(kinds))
     assert len(watched) == max(0, len(states) - 1)
-    if not any("up" not in pair for pair in zip(states, states[1:], strict=False)):
+    if not any("up" not in pair for pair in pairwise(states)):
         assert all(kinds)
 
 

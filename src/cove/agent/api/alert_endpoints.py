@@ -26,6 +26,7 @@ from cove.model.alerts import (
 )
 from cove.model.requests import Who
 from cove.model.suggestions import nearest
+from cove.observation.alerts.alerting import Alerting
 from cove.observation.alerts.channels import channel_of, view
 from cove.observation.alerts.rules import DEFAULTS, checked, fitted, merged, named
 
@@ -103,7 +104,9 @@ class AlertEndpoints:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._alerting = parts.observation.alerting
+
+    def _alerting(self) -> Alerting:
+        return self._parts.observation.alerting
 
     @endpoint(
         "GET",
@@ -117,10 +120,10 @@ class AlertEndpoints:
     )
     async def alerts(self, _: web.Request) -> web.StreamResponse:
         """What fires or is about to, what is silenced, and where messages go."""
-        settings = self._alerting.silences()
+        settings = self._alerting().silences()
         return answer(
             {
-                "alerts": self._alerting.views(),
+                "alerts": self._alerting().views(),
                 "silences": settings.silences,
                 "windows": settings.windows,
                 "channels": self._channels(),
@@ -137,7 +140,7 @@ class AlertEndpoints:
     @endpoint("GET", f"{_ALERTS}/rules", {"rules": list[RuleView]})
     async def alert_rules(self, _: web.Request) -> web.StreamResponse:
         """Every rule as it is in effect."""
-        return answer({"rules": self._alerting.rules.views()})
+        return answer({"rules": self._alerting().rules.views()})
 
     @endpoint("POST", f"{_ALERTS}/rules", {"rules": list[RuleView]}, body=RuleRequest)
     async def set_alert_rule(self, request: web.Request) -> web.StreamResponse:
@@ -147,14 +150,14 @@ class AlertEndpoints:
         self._check_app(body.app)
         given = {k: v for k, v in asdict(body).items() if k not in ("rule", "app", "reset")}
         change = RuleChange(**given)
-        changes = self._alerting.rules.changes
-        base = self._alerting.rules.of(name) if body.app else DEFAULTS[name]
+        changes = self._alerting().rules.changes
+        base = self._alerting().rules.of(name) if body.app else DEFAULTS[name]
         before = None if body.reset else changes.get((name, body.app))
         wanted = merged(before, fitted(name, change, base))
         checked(name, wanted, base)
         self._parts.store.set_alert_rule(name, body.app, wanted)
-        self._alerting.reload()
-        return answer({"rules": [v for v in self._alerting.rules.views() if v.rule.name == name]})
+        self._alerting().reload()
+        return answer({"rules": [v for v in self._alerting().rules.views() if v.rule.name == name]})
 
     @endpoint("POST", f"{_ALERTS}/silences", {"silence": Silence}, body=SilenceRequest)
     async def silence(self, request: web.Request) -> web.StreamResponse:
@@ -174,7 +177,7 @@ class AlertEndpoints:
             at=now,
         )
         added = self._parts.store.add_silence(silence)
-        self._alerting.reload()
+        self._alerting().reload()
         return answer({"silence": added})
 
     @endpoint("POST", f"{_ALERTS}/silences/end", {"id": int}, body=NumberRequest)
@@ -183,7 +186,7 @@ class AlertEndpoints:
         body = await read_body(request, NumberRequest)
         if not self._parts.store.end_silence(body.id):
             raise NotFound(f"there is no silence {body.id}", hint="cove alerts")
-        self._alerting.reload()
+        self._alerting().reload()
         return answer({"id": body.id})
 
     @endpoint("POST", f"{_ALERTS}/windows", {"window": Window}, body=WindowRequest)
@@ -196,7 +199,7 @@ class AlertEndpoints:
         days = tuple(sorted(set(body.days)))
         given = {**asdict(body), "days": days}
         added = self._parts.store.add_window(Window(id=0, **given))
-        self._alerting.reload()
+        self._alerting().reload()
         return answer({"window": added})
 
     @endpoint("POST", f"{_ALERTS}/windows/remove", {"id": int}, body=NumberRequest)
@@ -205,7 +208,7 @@ class AlertEndpoints:
         body = await read_body(request, NumberRequest)
         if not self._parts.store.remove_window(body.id):
             raise NotFound(f"there is no maintenance window {body.id}", hint="cove alerts")
-        self._alerting.reload()
+        self._alerting().reload()
         return answer({"id": body.id})
 
     @endpoint("GET", f"{_ALERTS}/channels", {"channels": list[ChannelView]})
@@ -221,8 +224,8 @@ class AlertEndpoints:
             self._check_app(app)
         channel = channel_of(body.name, body.url, body.kind, body.key, body.apps)
         self._parts.store.put_channel(channel)
-        self._alerting.reload()
-        self._alerting.queued.set()
+        self._alerting().reload()
+        self._alerting().queued.set()
         return answer({"channels": self._channels()})
 
     @endpoint("POST", f"{_ALERTS}/channels/remove", {"name": str}, body=ChannelName)
@@ -231,7 +234,7 @@ class AlertEndpoints:
         body = await read_body(request, ChannelName)
         if not self._parts.store.remove_channel(body.name):
             raise self._unknown(body.name)
-        self._alerting.reload()
+        self._alerting().reload()
         return answer({"name": body.name})
 
     @endpoint("POST", f"{_ALERTS}/test", {"results": list[ChannelResult]}, body=ChannelName)
@@ -240,12 +243,12 @@ class AlertEndpoints:
         body = await read_body(request, ChannelName)
         chosen = [
             record.channel
-            for record in self._alerting.channels
+            for record in self._alerting().channels
             if body.name in ("", record.channel.name)
         ]
         if not chosen and body.name:
             raise self._unknown(body.name)
-        message = self._alerting.trial()
+        message = self._alerting().trial()
         deliveries = self._parts.observation.deliveries
         results = [
             ChannelResult(name=channel.name, error=await deliveries.send(channel, message))
@@ -255,7 +258,7 @@ class AlertEndpoints:
 
     def _channels(self) -> list[ChannelView]:
         waiting = list(self._parts.store.waiting())
-        return [view(record, waiting) for record in self._alerting.channels]
+        return [view(record, waiting) for record in self._alerting().channels]
 
     def _check_about(self, rule: str, app: str) -> None:
         if not rule and not app:
@@ -274,7 +277,7 @@ class AlertEndpoints:
             raise InvalidFile(f"{app!r} cannot be an app's name", code="bad-request")
 
     def _unknown(self, name: str) -> NotFound:
-        known = [record.channel.name for record in self._alerting.channels]
+        known = [record.channel.name for record in self._alerting().channels]
         return NotFound(
             f"there is no channel {name}{nearest(name, known)}", hint="cove alerts channel list"
         )
