@@ -122,6 +122,7 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
     if trouble and state == "running":
         state = "degraded"
     settings = parts.rollouts.proxy
+    seen = parts.observation.uptime.known()
     return AppStatus(
         name=record.name,
         state=state,
@@ -141,11 +142,14 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
                 target=f"{route.service}:{route.port}",
                 tls=route.tls,
                 redirect_from=route.redirect_from,
+                uptime=seen[route.key].state if route.key in seen else "unknown",
+                uptime_since=seen[route.key].since if route.key in seen else 0.0,
             )
             for route in (release.spec.routes if release else ())
         ),
         order=replaced_in_order(release.spec) if release else "",
         powers=powers_of(parts, record.name),
+        alerts=parts.observation.alerting.firing(record.name),
     )
 
 

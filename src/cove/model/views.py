@@ -12,6 +12,7 @@ from msgspec import Struct
 from cove.model.certificates import CertSource, ChallengeKind
 from cove.model.events import Rollout
 from cove.model.release import ReleaseStatus
+from cove.model.uptime import UptimeState
 
 AppState = Literal["running", "degraded", "down", "stopped", "rolling", "empty"]
 ProxyState = Literal["starting", "ready", "down"]
@@ -67,6 +68,8 @@ class RouteView(Struct, frozen=True, kw_only=True):
     target: str
     tls: str
     redirect_from: tuple[str, ...] = ()
+    uptime: UptimeState = "unknown"
+    uptime_since: float = 0.0
 
 
 class PowerView(Struct, frozen=True, kw_only=True):
@@ -97,6 +100,7 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     routes: tuple[RouteView, ...]
     order: str = ""
     powers: tuple[PowerView, ...] = ()
+    alerts: tuple[str, ...] = ()  # what fires, in words
 
 
 class OutlineView(Struct, frozen=True, kw_only=True):

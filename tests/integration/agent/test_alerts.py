@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from support.pebble import Pebble, use
 from support.polling import until
 from support.receivers import HttpReceiver, http_receiver, smtp_receiver
 
+KILLS = 5  # of each kind
 LONG = 180.0  # seconds; a dead port is noticed within 70
 DAY = 86400
 
@@ -105,7 +108,7 @@ def test_a_dead_port_fires_and_recovers(agent: Agent, images, receiver: HttpRece
 def test_a_lack_of_memory_fires(agent: Agent, images, receiver: HttpReceiver):
     """The kernel kills the process; the alert is over when the rule's window has passed."""
     add_channel(agent, "hook", receiver.url(), apps=["greedy"])
-    set_rule(agent, "oom", app="greedy", window=10)
+    set_rule(agent, "oom", app="greedy", window=40)
     for rule in ("down", "restart-loop"):
         set_rule(agent, rule, app="greedy", enabled=False)
     agent.deploy(app_file("greedy", images.hello, mem_limit="64m")).expect("live")
@@ -204,6 +207,41 @@ def test_a_message_waits_for_its_receiver(agent: Agent, small_disk: Path):
         assert receiver.ids()[0] == receiver.refused[0].json["id"]
         agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
     set_rule(agent, "disk", reset=True)
+
+
+@pytest.mark.slow
+def test_kills_at_any_moment_lose_and_repeat_nothing(agent: Agent, small_disk: Path, receiver):
+    """A disk fills and empties while the agent is killed again and again.
+
+    What arrives twice carries the id it had before; without that, everything came once, in turn.
+    """
+    add_channel(agent, "hook", receiver.url())
+    set_rule(agent, "disk", paths=[str(small_disk)], wait=0)
+    filling = small_disk / "filling"
+    wanted: list[tuple[str, str, str]] = []
+
+    def distinct() -> list[tuple[str, str, str]]:
+        by_id = {one.json["id"]: one.json["alerts"] for one in receiver.taken}
+        return [(i["status"], i["rule"], i["app"]) for items in by_id.values() for i in items]
+
+    for size, kind in [(7, "fired"), (1, "recovered")] * KILLS:
+        filling.write_bytes(b"x" * (size << 20))
+        # From before it is noticed until after it was told.
+        pause = random.uniform(0, 20)  # noqa: S311 - a moment to die at
+        until(pause_of(pause), "a moment passes")
+        agent.kill9()
+        agent.start()
+        wanted.append((kind, "disk", ""))
+        until(lambda: len(distinct()) >= len(wanted), f"{kind} arrives", LONG)
+        assert distinct() == wanted
+    set_rule(agent, "disk", reset=True)
+    agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
+
+
+def pause_of(seconds: float) -> Callable[[], bool]:
+    """True once so much time has passed."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() > end
 
 
 def test_what_is_silenced_is_told_when_the_silence_ends(agent: Agent, small_disk: Path, receiver):

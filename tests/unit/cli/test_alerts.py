@@ -240,3 +240,19 @@ def test_uptime_without_routes_says_so(cove: Cove, agent: FakeAgent) -> None:
     assert "no routes yet" in cove.out
     assert cove("uptime", "shop") == 0
     assert "shop has no routes" in cove.out
+
+
+def test_status_tells_what_fires_and_which_route_is_down(cove: Cove, agent: FakeAgent) -> None:
+    """In the list of apps and in depth."""
+    route = {"url": "https://s.example", "target": "web:80", "tls": "auto", "uptime": "route-down"}
+    app = {
+        "name": "shop", "state": "running", "urls": [], "routes": [route],
+        "alerts": ["down: it does not answer"],
+    }  # fmt: skip
+    agent.answers["GET", "/v1/apps"] = (200, {"apps": [app]})
+    agent.answers["GET", "/v1/apps/shop"] = (200, {"app": app})
+    assert cove("status") == 0
+    assert "shop: down: it does not answer" in cove.out
+    assert cove("status", "shop") == 0
+    assert "(tls: auto, route down)" in cove.out
+    assert "down: it does not answer" in cove.out

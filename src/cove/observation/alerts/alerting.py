@@ -150,9 +150,10 @@ class Alerting:
         ]
         return sorted(found, key=lambda view: (view.phase != "firing", view.since))
 
-    def firing(self, app: str) -> int:
-        """How many alerts of an app fire."""
-        return sum(s.key.app == app and s.phase == "firing" for s in self._states.values())
+    def firing(self, app: str) -> tuple[str, ...]:
+        """What fires of an app, in words."""
+        found = (s for s in self._states.values() if s.phase == "firing" and s.key.app == app)
+        return tuple(f"{state.key.rule}: {state.text}" for state in found)
 
     def silences(self) -> AlertSettings:
         """The settings without the silences that are over."""

@@ -78,6 +78,10 @@ class Uptime:
         """Every route there is, and what is known of it."""
         return tuple((t, self._courses.get(key, Course())) for key, t in self._targets.items())
 
+    def known(self) -> dict[str, Course]:
+        """What is known of each route, by its domain and path."""
+        return dict(self._courses)
+
     async def flush(self) -> None:
         """Keeps what was watched since the last time; what cannot be kept is dropped."""
         found, self._minutes = summed(self._minutes), []
