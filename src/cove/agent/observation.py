@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cove.adapters.docker import DockerEngine
@@ -115,17 +116,14 @@ async def run(parts: Parts) -> None:
     await asyncio.gather(
         _kept_alive("uptime", found.uptime.run),
         _kept_alive("counting lacks of memory", found.oom.run),
-        _kept_alive("alerts", found.alerting.run),
+        _kept_alive("looking at the machine", found.machine.run),
+        _kept_alive("alerts", partial(_alerts, found.alerting)),
         _kept_alive("messages", found.deliveries.run),
     )
 
 
 async def _begin(parts: Parts) -> None:
     found = parts.observation
-    try:
-        found.alerting.recall()
-    except CoveError as error:
-        _log.warning("alerts: %s", error.message)
     try:
         root = (await parts.engine.info()).root
         if root and disk_used(root) is not None:
@@ -134,10 +132,18 @@ async def _begin(parts: Parts) -> None:
         _log.info("where Docker keeps its data is unknown: %s", error.message)
 
 
+async def _alerts(alerting: Alerting) -> None:
+    """Never without what was known before: it would fire once more."""
+    alerting.recall()
+    await alerting.run()
+
+
 async def _kept_alive(what: str, life: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await life()
+        except CoveError as error:
+            _log.warning("%s: %s", what, error.message)
         except Exception:  # noqa: BLE001 - a bug here must not end the agent, which serves
             _log.exception("%s fell, and is begun anew", what)
         await asyncio.sleep(_AGAIN)

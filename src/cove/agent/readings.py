@@ -6,6 +6,8 @@ form; one that is not there is simply absent.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Iterator
 
 from cove.adapters.host.usage import disk_used, memory_used
@@ -18,6 +20,8 @@ from cove.ports_observation import RuleBook
 _DAY = 86400.0
 _FAILED = ("kept", "failed")
 _LOOK_BACK = 5  # rollouts
+_MACHINE_EVERY = 5.0  # seconds
+_STALE = 60.0  # seconds after which what was seen says nothing of now
 
 
 class RouteReadings:
@@ -62,15 +66,37 @@ class RouteReadings:
 
 
 class MachineReadings:
-    """Disks and memory of the server."""
+    """Disks and memory of the server, looked at beside the event loop.
+
+    A network file system that hangs then holds up nothing: its disk is absent, with the others.
+    """
 
     def __init__(self, *paths: str) -> None:
         self.paths = list(paths)
+        self._chosen: tuple[str, ...] = ()
+        self._found: tuple[Reading, ...] = ()
+        self._at = 0.0
 
-    def read(self, rules: RuleBook, _: float) -> Iterator[Reading]:
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await asyncio.to_thread(self.look)
+            await asyncio.sleep(_MACHINE_EVERY)
+
+    def look(self) -> None:
+        """Reads everything now; blocks."""
+        self._found = tuple(self._look())
+        self._at = time.monotonic()
+
+    def read(self, rules: RuleBook, _: float) -> tuple[Reading, ...]:
+        """What was seen last, if that is not long ago."""
+        self._chosen = rules.of("disk").paths
+        return self._found if time.monotonic() - self._at < _STALE else ()
+
+    def _look(self) -> Iterator[Reading]:
         """Each disk once, however many paths lie on it."""
         devices = set()
-        for path in rules.of("disk").paths or self.paths:
+        for path in self._chosen or self.paths:
             found = disk_used(path)
             if found is None or found[0] in devices:
                 continue

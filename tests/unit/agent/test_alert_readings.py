@@ -154,8 +154,12 @@ def test_each_disk_is_read_once(tmp_path: Path) -> None:
     folder = tmp_path / "a"
     folder.mkdir()
     machine = MachineReadings(str(tmp_path), str(folder), str(tmp_path / "absent"))
+    assert list(machine.read(Rules(), NOW)) == []
+    machine.look()
     assert [r.subject for r in machine.read(Rules(), NOW) if r.rule == "disk"] == [str(tmp_path)]
     rules = Rules({("disk", ""): RuleChange(paths=(str(folder),))})
+    machine.read(rules, NOW)
+    machine.look()
     assert [r.subject for r in machine.read(rules, NOW) if r.rule == "disk"] == [str(folder)]
 
 

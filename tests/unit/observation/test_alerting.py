@@ -197,13 +197,11 @@ def test_without_the_key_nothing_is_told_until_it_is_back(store, clock, values, 
 
     alerts = alerting(store, values, clock)
     monkeypatch.setattr(store, "channels", sealed)
-    with pytest.raises(PlatformError):
-        alerts.reload()
+    alerts.reload()
     values.set("oom", 1)
     pass_time(alerts, clock, 60)
     assert told(store) == []
     monkeypatch.setattr(store, "channels", read)
-    alerts.reload()
     pass_time(alerts, clock, 10)
     assert told(store) == [("oom", "x", "fired")]
 
@@ -349,6 +347,20 @@ class TestDeliveries:
         pass_time(alerts, clock, 20)
         await _settled(deliveries)
         assert {d.channel for d in store.waiting()} == {"hook"}
+
+    async def test_a_notifier_that_falls_is_tried_again_after_a_pause(
+        self, queue, store, monkeypatch
+    ) -> None:
+        """A bug becomes no loop, and nothing is lost for it."""
+        deliveries, notes, _ = queue
+
+        async def fall(*_: object) -> str:
+            raise RuntimeError("a bug")
+
+        notes.send = fall
+        monkeypatch.setattr("cove.observation.alerts.delivering.FIRST_PAUSE", 0)
+        await _settled(deliveries)
+        assert len(store.waiting()) == 1
 
     async def test_after_three_days_it_is_given_up(self, queue, store, clock) -> None:
         """So that a broken channel does not fill the disk."""

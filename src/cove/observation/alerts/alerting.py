@@ -73,7 +73,7 @@ class Alerting:
         self._listeners.append(listener)
 
     def recall(self) -> None:
-        """Takes up what an earlier agent knew. Raises PlatformError."""
+        """Takes up what an earlier agent knew. Raises PlatformError; then it must not run."""
         self.reload()
         now = self._now()
         # Nobody looked meanwhile: what fires has its time to be seen again.
@@ -82,12 +82,23 @@ class Alerting:
         self.queued.set()
 
     def reload(self) -> None:
-        """Takes up settings and channels as they are kept now. Raises PlatformError."""
+        """Takes up settings and channels as they are kept now. Raises PlatformError.
+
+        Channels that cannot be read, because the key is missing, are tried again by and by.
+        """
         self.settings = self._store.alert_settings()
         self.rules = Rules(self.settings.changes)
-        self._unreadable = True
-        self.channels = self._store.channels()
-        self._unreadable = False
+        self._read_channels()
+
+    def _read_channels(self) -> None:
+        try:
+            self.channels = self._store.channels()
+        except PlatformError as error:
+            self._unreadable = True
+            self._say(-2, f"the channels of alerts cannot be read: {error.message}")
+        else:
+            self._unreadable = False
+            self._said.pop(-2, None)
 
     async def run(self) -> None:
         """Runs until cancelled; no failure ends it."""
@@ -103,6 +114,8 @@ class Alerting:
     def evaluate(self) -> None:
         """One evaluation. Raises PlatformError, nothing having changed then."""
         now = self._now()
+        if self._unreadable:
+            self._read_channels()
         found = evaluate(self.rules, self._read(now), self._states, frozenset(self._apps()), now)
         told = self._announced(found, now)
         history = tuple(replace(t, muted=self._muted(t.key)) for t in found.transitions)

@@ -92,6 +92,9 @@ class Deliveries:
             # It will be sent again, under the same id: the receiver can tell.
             _log.warning("the delivery to %s is not kept: %s", channel.name, error.message)
             await asyncio.sleep(FIRST_PAUSE)
+        except Exception:  # noqa: BLE001 - a bug must not become a loop without a pause
+            _log.exception("the delivery to %s fell", channel.name)
+            await asyncio.sleep(FIRST_PAUSE)
         finally:
             self._busy.pop(channel.name, None)
             self._queued.set()
