@@ -32,6 +32,21 @@ NOTES: Final[dict[str, Note]] = {
         "Another agent holds the data directory.",
         "Use the running one, or another `--data-dir`.",
     ),
+    "alert-channel": Note(
+        "The address or name of a channel cannot be meant; nothing was changed.",
+        "`cove alerts channel add --help` has the form of each address.",
+    ),
+    "alert-rule": Note(
+        "There is no such rule, or a setting of it cannot be meant; nothing was changed.",
+        "`cove alerts rules`, `cove alerts set --help`.",
+    ),
+    "alert-silence": Note(
+        "A silence is about nothing, or lasts longer than a year.", "`cove alerts silence --help`."
+    ),
+    "alert-undelivered": Note(
+        "A channel did not take the test message; why stands beside its name.",
+        "Mend its address: `cove alerts channel add NAME` replaces it.",
+    ),
     "already-running": Note(
         "`cove up` asked for other ports than the running agent has.",
         "`cove down`, then `cove up -d` with the new ports.",

@@ -178,6 +178,7 @@ async def _leave(parts: Parts, request: ShutdownRequest) -> None:
         if request.proxy:
             await parts.proxy.remove()
     await parts.logs.close()
+    await parts.observation.uptime.flush()
     # What was stopped until now was meant to stop: the next agent looks from here on.
     parts.happenings.record("agent", "the agent ended", data={"nano": time.time_ns()})
     _log.info("ended")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from cove.agent.platform import Parts
@@ -20,13 +22,19 @@ _RETRY: Final = 5.0  # seconds between two tries while Docker is away
 _NANO: Final = 1_000_000_000
 _SLACK: Final = 2.0  # seconds by which Docker's word on a rollout's act may come after its end
 _KILLED: Final = 137  # 128 + SIGKILL
+_PAST: Final = 2000  # happenings that are looked through for what containers did
 _ROLLOUTS: Final = 20  # the newest of an app that are compared with a change
+
+
+# Told of every change, and whether it was intended.
+Witness = Callable[[ContainerChange, bool], None]
 
 
 async def observe(parts: Parts) -> None:
     """Runs until cancelled; begins where the last agent's records end."""
-    observer = Observer(parts)
+    observer = Observer(parts, partial(_alarm, parts))
     since = begin(parts)
+    await _recall(parts)
     while True:
         try:
             async for change in parts.engine.changes(since):
@@ -38,6 +46,23 @@ async def observe(parts: Parts) -> None:
         await asyncio.sleep(_RETRY)
 
 
+def _alarm(parts: Parts, change: ContainerChange, intended: bool) -> None:  # noqa: FBT001 - a Witness
+    """Alerts count it, and the routes of its app are looked at now."""
+    parts.observation.containers.see(change, intended=intended)
+    parts.observation.oom.see(change, intended=intended)
+    if not intended:
+        parts.observation.uptime.hurry(change.app)
+
+
+async def _recall(parts: Parts) -> None:
+    """What alerts count did not begin with this agent."""
+    try:
+        past = parts.store.last_happenings(_PAST)
+        parts.observation.containers.recall(past, await parts.engine.containers())
+    except CoveError as error:
+        _log.info("what containers did before is unknown: %s", error.message)
+
+
 def begin(parts: Parts) -> int:
     """The time from which on changes have not been seen, in nanoseconds since the epoch."""
     last = parts.store.last_with("nano")
@@ -47,8 +72,9 @@ def begin(parts: Parts) -> int:
 class Observer:
     """Remembers of each container only what makes the next change mean something."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, witness: Witness = lambda _, __: None) -> None:
         self._parts = parts
+        self._witness = witness
         self._oom: set[str] = set()
         self._died: set[str] = set()
         self._unhealthy: set[str] = set()
@@ -57,8 +83,10 @@ class Observer:
         """Records the change, if it is one that nobody intended."""
         if change.action == "oom":
             self._parts.measuring.sampler.killed(change.container, change.app, change.service)
-        text = self._words(change)
-        if not text or self._intended(change):
+        oom = change.container in self._oom
+        text, intended = self._words(change), self._intended(change)
+        self._witness(change, intended)
+        if not text or intended:
             return
         self._parts.happenings.record_rarely(
             (change.app, change.service, change.action),
@@ -71,6 +99,7 @@ class Observer:
                 "action": change.action,
                 "exit_code": change.exit_code,
                 "nano": change.nano,
+                **({"oom": True} if oom and change.action == "die" else {}),
             },
         )
 

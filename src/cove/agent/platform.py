@@ -32,6 +32,7 @@ from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
 from cove.agent.logs import Logs
 from cove.agent.measuring import Measuring
+from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -63,6 +64,7 @@ class Parts:
     happenings: Happenings
     logs: Logs
     measuring: Measuring
+    observation: Observation
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -78,6 +80,7 @@ class Parts:
         await self.measuring.close()
         await self.proxy_api.close()
         await self.client.close()
+        self.observation.uptime_store.close()
         self.store.close()
 
 
@@ -137,6 +140,17 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         lines=logs.collector,
     )
     settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
+    rollouts = Rollouts(platform, naming, settings)
+    surroundings = Surroundings(
+        instance=instance,
+        identity=identity,
+        store=store,
+        engine=engine,
+        host=host,
+        rollouts=rollouts,
+        certification=certification,
+        happenings=happenings,
+    )
     return Parts(
         instance=instance,
         identity=identity,
@@ -151,10 +165,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         proxy=proxy,
         listener=listener,
         certification=certification,
-        rollouts=Rollouts(platform, naming, settings),
+        rollouts=rollouts,
         happenings=happenings,
         logs=logs,
         measuring=Measuring(instance, identity, client, naming),
+        observation=assemble_observation(surroundings),
     )
 
 

@@ -159,6 +159,7 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
     shown = release or tried
     settings = parts.rollouts.proxy
     problem = _failure(tried) if tried else _problem(state, replicas)
+    seen = parts.observation.uptime.known()
     return AppStatus(
         name=record.name,
         state=state,
@@ -178,11 +179,14 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
                 target=f"{route.service}:{route.port}",
                 tls=route.tls,
                 redirect_from=route.redirect_from,
+                uptime=seen[route.key].state if route.key in seen else "unknown",
+                uptime_since=seen[route.key].since if route.key in seen else 0.0,
             )
             for route in (release.spec.routes if release else ())
         ),
         order=replaced_in_order(release.spec) if release else "",
         powers=powers_of(parts, record.name),
+        alerts=parts.observation.alerting.firing(record.name),
     )
 
 

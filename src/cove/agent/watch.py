@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from cove.agent import observation
 from cove.agent.observing import observe
 from cove.agent.platform import Parts
 from cove.errors import CoveError, PlatformError
@@ -38,6 +39,7 @@ async def watch(parts: Parts) -> None:
         parts.certification.run(),
         observe(parts),
         parts.measuring.run(),
+        observation.run(parts),
     )
 
 

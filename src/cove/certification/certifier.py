@@ -199,6 +199,15 @@ class Certification:
         }
         return served(self._wanted.values(), known, self._progress, self._ordering)
 
+    def uncertified(self) -> frozenset[str]:
+        """The public names that never had a certificate, as of the last look."""
+        return frozenset(domain for domain in self._of("acme") if not self._facts.get(domain))
+
+    def ends(self) -> dict[str, float]:
+        """When the certificate of each public name ends, as of the last look."""
+        known = {domain: self._facts.get(domain) for domain in self._of("acme")}
+        return {domain: facts.not_after for domain, facts in known.items() if facts}
+
     # --- the loop
 
     def _start_due(self) -> None:

@@ -101,6 +101,27 @@ def _keys(_: click.Context) -> _Found:
         yield path, key.text.replace("`", "")
 
 
+def _rules(context: click.Context) -> _Found:
+    for view in _ask(context, "/v1/alerts/rules").get("rules", ()):
+        if not view["app"]:
+            yield str(view["rule"]["name"]), str(view["rule"]["text"])
+
+
+def _channels(context: click.Context) -> _Found:
+    for channel in _ask(context, "/v1/alerts/channels").get("channels", ()):
+        yield str(channel["name"]), str(channel["kind"])
+
+
+def _silences(context: click.Context) -> _Found:
+    for silence in _ask(context, "/v1/alerts").get("silences", ()):
+        yield str(silence["id"]), str(silence["app"] or silence["rule"])
+
+
+def _silenceable(context: click.Context) -> _Found:
+    yield from _apps(context)
+    yield from _rules(context)
+
+
 _PATHS: Final = {"files": "file", "folders": "dir"}
 _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "apps": _apps,
@@ -109,4 +130,8 @@ _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "releases": _releases,
     "powers": _powers,
     "keys": _keys,
+    "rules": _rules,
+    "channels": _channels,
+    "silences": _silences,
+    "silenceable": _silenceable,
 }

@@ -96,6 +96,27 @@ def moment(text: str, now: float, option: str = "--since") -> float:
         ) from None
 
 
+def seconds(text: str, option: str) -> float:
+    """Seconds of `90s`, `10m`, `1h30m`, `2d`, or 0. Raises InvalidFile."""
+    if text == "0":
+        return 0.0
+    if re.fullmatch(r"(?:[0-9]{1,9}[dhms])+", text, re.ASCII):
+        return float(sum(int(n) * _SECONDS[u] for n, u in re.findall(r"(\d+)([dhms])", text)))
+    raise InvalidFile(
+        f"{option}: {text!r} is no duration", code="usage", hint="for example 90s, 10m, 2h or 1d"
+    )
+
+
+def span(seconds: float) -> str:
+    """A duration as `seconds` reads it: `0`, `90s`, `1h30m`."""
+    left, parts = int(seconds), []
+    for unit, size in _UNITS:
+        if left >= size:
+            parts.append(f"{left // size}{unit}")
+            left %= size
+    return "".join(parts) or "0"
+
+
 def short_digest(digest: str) -> str:
     """The first 12 digits of a digest, as Docker shows an image's ID."""
     return digest.removeprefix("sha256:")[:12]

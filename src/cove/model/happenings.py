@@ -25,6 +25,7 @@ HappeningKind = Literal[
     "power",  # one was given or taken
     "command",  # somebody ran one inside a container
     "agent",  # it began or ended
+    "alert",  # one fired, or is over
 ]
 LONGEST = 2000  # characters of a happening's text
 _WORTH_TELLING = 0.1  # seconds

@@ -14,6 +14,7 @@ from cove.model.events import Rollout
 from cove.model.logs import LogPolicy, LogService
 from cove.model.metrics import Kind
 from cove.model.release import ReleaseStatus
+from cove.model.uptime import UptimeState
 
 AppState = Literal[
     "running", "degraded", "down", "stopped", "rolling", "failed", "empty", "unknown"
@@ -76,6 +77,8 @@ class RouteView(Struct, frozen=True, kw_only=True):
     target: str
     tls: str
     redirect_from: tuple[str, ...] = ()
+    uptime: UptimeState = "unknown"
+    uptime_since: float = 0.0
 
 
 class PowerView(Struct, frozen=True, kw_only=True):
@@ -106,6 +109,7 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     routes: tuple[RouteView, ...]
     order: str = ""
     powers: tuple[PowerView, ...] = ()
+    alerts: tuple[str, ...] = ()  # what fires, in words
 
 
 class LogView(Struct, frozen=True, kw_only=True):

@@ -152,6 +152,74 @@ ALTER TABLE releases ADD COLUMN unsealed INTEGER NOT NULL DEFAULT 0 CHECK (unsea
 UPDATE releases SET unsealed = 1;
 """
 
+# A message outlives the alert it is about; it goes with its last delivery.
+_ALERTS = """
+CREATE TABLE alert_rules (
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    change TEXT NOT NULL,
+    PRIMARY KEY (rule, app)
+) WITHOUT ROWID;
+
+CREATE TABLE alert_silences (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    until REAL NOT NULL,
+    reason TEXT NOT NULL,
+    by TEXT NOT NULL,
+    at REAL NOT NULL
+);
+
+CREATE TABLE alert_windows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    days TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    minutes INTEGER NOT NULL,
+    reason TEXT NOT NULL
+);
+
+CREATE TABLE alert_channels (
+    name TEXT NOT NULL PRIMARY KEY,
+    kind TEXT NOT NULL,
+    apps TEXT NOT NULL,
+    sealed BLOB NOT NULL,
+    delivered_at REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+CREATE TABLE alert_states (
+    rule TEXT NOT NULL,
+    app TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY (rule, app, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE alert_history (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    app TEXT NOT NULL,
+    transition TEXT NOT NULL
+);
+
+CREATE TABLE alert_messages (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    body TEXT NOT NULL
+);
+
+CREATE TABLE alert_deliveries (
+    message TEXT NOT NULL REFERENCES alert_messages (id) ON DELETE CASCADE,
+    channel TEXT NOT NULL REFERENCES alert_channels (name) ON DELETE CASCADE,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_try REAL NOT NULL DEFAULT 0,
+    error TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (message, channel)
+) WITHOUT ROWID;
+CREATE INDEX alert_deliveries_by_channel ON alert_deliveries (channel);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _GRANTS,
@@ -159,6 +227,7 @@ MIGRATIONS: tuple[str, ...] = (
     _HAPPENINGS,
     _CERTIFICATES,
     _SEALED_SPECS,
+    _ALERTS,
 )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cove.adapters.sqlite.addresses import parse_pool
+from cove.adapters.sqlite.alerts import AlertRecords
 from cove.adapters.sqlite.apps import AppRecords
 from cove.adapters.sqlite.certificates import CertificateRecords
 from cove.adapters.sqlite.cipher import Cipher
@@ -21,6 +22,7 @@ from cove.adapters.sqlite.happenings import HappeningRecords
 from cove.adapters.sqlite.releases import ReleaseRecords
 from cove.adapters.sqlite.rollouts import RolloutRecords
 from cove.ports import Store
+from cove.ports.watching import AlertStore
 
 DEFAULT_POOL = "10.201.0.0/16"  # room for 1,024 apps, far from the ranges Docker picks itself
 
@@ -33,7 +35,9 @@ class SqliteStore(
     GrantRecords,
     HappeningRecords,
     CertificateRecords,
+    AlertRecords,
     Store,
+    AlertStore,
 ):
     """The store in one SQLite file, readable by its owner alone; ":memory:" keeps nothing.
 

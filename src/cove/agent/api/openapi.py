@@ -25,6 +25,8 @@ _QUERIES = {
     "/v1/logs/counts": ("app", *_FILTERS),
     "/v1/metrics": ("app", "since", "until", "points"),
     "/v1/metrics/live": ("every",),
+    "/v1/uptime": ("app",),
+    "/v1/alerts/history": ("app", "limit"),
     "/v1/events": ("app", "follow", "after", "since", "tail"),
 }
 
@@ -34,6 +36,14 @@ _AT_ONCE = (
     "/v1/rollouts/{id}/cancel",
     "/v1/apps/{app}/powers/grant",
     "/v1/apps/{app}/powers/revoke",
+    "/v1/alerts/rules",
+    "/v1/alerts/silences",
+    "/v1/alerts/silences/end",
+    "/v1/alerts/windows",
+    "/v1/alerts/windows/remove",
+    "/v1/alerts/channels",
+    "/v1/alerts/channels/remove",
+    "/v1/alerts/test",
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from cove.agent.api.agent_endpoints import AgentEndpoints, ShutdownRequest
+from cove.agent.api.alert_endpoints import AlertEndpoints
 from cove.agent.api.answers import Handler, answer, errors
 from cove.agent.api.app_endpoints import AppEndpoints
 from cove.agent.api.cert_endpoints import CertEndpoints
@@ -19,6 +20,7 @@ from cove.agent.api.log_endpoints import LogEndpoints
 from cove.agent.api.metric_endpoints import MetricEndpoints
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
+from cove.agent.api.uptime_endpoints import UptimeEndpoints
 from cove.agent.platform import Parts
 from cove.errors import PlatformError
 
@@ -43,6 +45,8 @@ class Api:
             LogEndpoints(parts),
             CertEndpoints(parts),
             MetricEndpoints(parts),
+            UptimeEndpoints(parts),
+            AlertEndpoints(parts),
             self,
         )
 

@@ -51,6 +51,7 @@ def _show_all(settings: Settings, out: Output, apps: list[dict[str, Any]]) -> No
         if app.get("problem"):
             mark = out.out.style(out.out.symbol("note"), "yellow")
             out.line(f"{mark} {app['name']}: {out.foreign(app['problem'])}")
+        _alerts(out, app)
         if app.get("rollout"):
             out.note(_under_way(settings, app["rollout"]))
         elif app.get("state") == "failed":
@@ -61,6 +62,12 @@ def never_live(settings: Settings, app: str) -> str:
     """What to do with an app of which no release was ever live; `history` says it too."""
     remove = settings.command(f"remove {app}")
     return f"{app} never served: deploy it again, or take it away: {remove}"
+
+
+def _alerts(out: Output, app: dict[str, Any]) -> None:
+    for alert in app.get("alerts", ()):
+        mark = out.out.style(out.out.symbol("note"), "red")
+        out.line(f"{mark} {app['name']}: {out.foreign(alert)}")
 
 
 def _row(app: dict[str, Any], now: float) -> list[tuple[str, str]]:
@@ -95,6 +102,7 @@ def _show_one(settings: Settings, out: Output, app: dict[str, Any]) -> None:
     out.line("  ".join(head))
     if app.get("problem"):
         out.line(f"  {out.out.style('problem', 'yellow')}   {out.foreign(app['problem'])}")
+    _alerts(out, app)
     for name, value in _facts(app):
         out.line(f"  {name:<9} {out.foreign(value)}")
     _show_replicas(out, app.get("replicas", []))
@@ -122,7 +130,9 @@ def _facts(app: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _route(route: dict[str, Any]) -> str:
     tls = route.get("tls", "")
-    return f"{route['url']} to {route['target']}" + (f"  (tls: {tls})" if tls else "")
+    seen = {"app-down": "app down", "route-down": "route down"}.get(route.get("uptime", ""), "")
+    marks = ", ".join(filter(None, (f"tls: {tls}" if tls else "", seen)))
+    return f"{route['url']} to {route['target']}" + (f"  ({marks})" if marks else "")
 
 
 def _power(power: dict[str, Any]) -> str:

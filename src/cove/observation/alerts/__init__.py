@@ -1,0 +1,1 @@
+"""Rules over readings, and telling people. Imports nothing of the rest of observation."""
