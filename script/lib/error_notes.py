@@ -135,8 +135,8 @@ NOTES: Final[dict[str, Note]] = {
         "Wait for it or watch it: `cove attach APP`.",
     ),
     "log-pattern": Note(
-        "A regular expression cannot be compiled, or takes too long.",
-        "Write a simpler one; text without slashes is searched as it stands.",
+        "A regular expression for log lines cannot be compiled, or takes too long to search for.",
+        "Write it as Python's `re` has it; search a shorter time, or for a plain text.",
     ),
     "logs-away": Note(
         "The store of logs cannot be opened, so nothing can be searched; apps are not concerned.",

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
-from cove.model.logs import LogCount, LogQuery, Record, Source
 from hypothesis import strategies as st
+
+from cove.model.logs import LogCount, LogQuery, Record, Source
 
 MINUTE = 60 * 10**9
 T0 = 1_760_000_000 * 10**9
@@ -32,11 +33,11 @@ TEXTS = st.lists(
             "7",
             "é",
             "K",
-            "ſ",
+            "\u017f",
             "\ud800",
             "\udc80",
             "x" * 30,
-        ]  # noqa: RUF001, E501
+        ]
     ),
     max_size=8,
 ).map("".join)

@@ -2,21 +2,23 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from cove.adapters.logstore import ChunkStore
-from cove.model.logs import LogQuery, Record, Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cove.adapters.logstore import ChunkStore
+from cove.model.logs import LogPolicy, LogQuery, Record, Source
 
 from support import logs
 
 MINUTE = logs.MINUTE
 
 
-def filled(folder: str | Path, batches):
+def filled(folder: str | Path, batches: list[tuple[str, str, Sequence[Record]]]) -> ChunkStore:
     """A store that holds the batches."""
     store = ChunkStore(Path(folder) / "logs.db")
     for app, service, records in batches:
@@ -24,7 +26,7 @@ def filled(folder: str | Path, batches):
     return store
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(batches=logs.batches(), query=logs.QUERIES, unsealed=st.integers(0, 2), merged=st.booleans())
 def test_search_finds_what_looking_at_each_finds(batches, query, unsealed, merged):
     """Whatever is asked, sealed or not yet, merged or not: the very hits, newest first."""
@@ -39,7 +41,7 @@ def test_search_finds_what_looking_at_each_finds(batches, query, unsealed, merge
     assert [r.at for r in answer] == sorted((r.at for r in answer), reverse=True)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(batches=logs.batches(), query=logs.QUERIES)
 def test_counts_are_those_of_the_records(batches, query):
     """Counts say what counting each hit says, from the table or by looking."""
@@ -49,3 +51,114 @@ def test_counts_are_those_of_the_records(batches, query):
     assert sorted(answer, key=lambda c: (c.minute, c.app, c.service, c.level)) == logs.counted(
         query, records
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    batches=logs.batches(), text=logs.TEXTS.filter(bool), before=st.integers(0, 3), data=st.data()
+)
+def test_context_is_what_stands_beside_in_the_stream(batches, text, before, data):
+    """Each hit is followed by its stream's neighbours, oldest first, with their distances."""
+    unsealed = data.draw(st.integers(0, 2))
+    after = data.draw(st.integers(0, 3))
+    sealed = batches[: len(batches) - unsealed]
+    waiting = [r for *_, some in batches[len(sealed) :] for r in some]
+    streams: dict[Source, list[bytes]] = {}
+    for *_, records in batches:
+        for record in records:
+            streams.setdefault(record.source, []).append(logs.key(record))
+    query = LogQuery(text=text, before=before, after=after)
+    with tempfile.TemporaryDirectory() as folder, closing(filled(folder, sealed)) as store:
+        answer = list(store.search(query, waiting))
+    for index, hit in enumerate(answer):
+        if hit.context:
+            continue
+        beside = []
+        for one in answer[index + 1 :]:
+            if one.context == 0:
+                break
+            beside.append(one)
+        assert [r.context for r in beside] == sorted(r.context for r in beside)
+        stream = streams[hit.source]
+        plain = [logs.key(Record(r.at, r.source, r.text, r.level)) for r in beside]
+        early = sum(r.context < 0 for r in beside)
+        around = [*plain[:early], logs.key(hit), *plain[early:]]
+        places = [n for n in range(len(stream)) if stream[n : n + len(around)] == around]
+        assert any(
+            early == min(before, n + early)
+            and len(plain) - early == min(after, len(stream) - n - early - 1)
+            for n in places
+        )
+
+
+def test_limit_ends_a_search(tmp_path):
+    """A limit gives the newest hits and no more."""
+    records = logs.lines(5000)
+    with closing(filled(tmp_path, [("shop", "web", records)])) as store:
+        answer = list(store.search(LogQuery(limit=150)))
+        assert answer == list(reversed(records))[:150]
+
+
+def test_large_batches_become_several_chunks(tmp_path):
+    """Twenty thousand records sealed at once are found whole, in order."""
+    records = logs.lines(20_000)
+    with closing(filled(tmp_path, [("shop", "web", records)])) as store:
+        assert list(store.search(LogQuery())) == list(reversed(records))
+        chunks = store._database.rows("SELECT count(*), max(raw) FROM chunk")[0]
+    assert chunks[0] > 3
+    assert chunks[1] < 600_000
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["alone", "grouped"])
+def test_filters_hide_nothing(tmp_path, merged):
+    """A word is found in whichever of many filtered chunks it stands, grouped or not."""
+    with closing(ChunkStore(tmp_path / "logs.db")) as store:
+        records = logs.lines(36_000, size=400)
+        for begin in range(0, len(records), 1000):
+            store.seal("shop", "web", records[begin : begin + 1000], ())
+        if merged:
+            store.compact(0)
+        groups = store._database.rows("SELECT count(*) FROM filter_group")[0][0]
+        assert bool(groups) is merged
+        for record in records[::3001]:
+            word = record.text.split()[0]
+            assert list(store.search(LogQuery(text=word, word=True))) == [record]
+            assert list(store.search(LogQuery(text=f"{word} xx"))) == [record]
+            assert list(store.search(LogQuery(text=word[:-1], word=True))) == []
+
+
+def test_a_search_does_not_find_what_is_sealed_later(tmp_path):
+    """What waits and is sealed after the search began is found once."""
+    first, later = logs.lines(100), logs.lines(100, at=logs.T0 + 1000 * 10**9)
+    with closing(filled(tmp_path, [("shop", "web", first)])) as store:
+        search = store.search(LogQuery(), later)
+        store.seal("shop", "web", later, ())
+        assert list(search) == [*reversed(later), *reversed(first)]
+
+
+def test_closing_a_search_frees_everything(tmp_path):
+    """A search closed early ends its iteration and leaves no thread, child or connection."""
+    records = logs.lines(40_000)
+    with closing(filled(tmp_path, [("shop", "web", records)])) as store:
+        search = store.search(LogQuery(text="end"))
+        assert next(search) == records[-1]
+        search.close()
+        search.close()
+        assert list(search) == []
+        assert not store._searches
+        assert store._database._lent == 0
+
+
+def test_searching_while_others_are_deleted(tmp_path):
+    """What retention deletes under a search is left out, and the rest is found."""
+    records = logs.lines(30_000)
+    with closing(ChunkStore(tmp_path / "logs.db")) as store:
+        for begin in range(0, len(records), 3000):
+            store.seal("shop", "web", records[begin : begin + 3000], ())
+        search = store.search(LogQuery(text="end"))
+        answer = [next(search) for _ in range(10)]
+        now = records[-1].at
+        store.retain(LogPolicy(days=15_000 / 86_400), now)
+        answer += search
+        assert answer == list(reversed(records))[: len(answer)]
+        assert 14_000 < len(answer) < 26_000

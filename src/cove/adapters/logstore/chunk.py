@@ -31,9 +31,8 @@ _own = threading.local()  # neither compressors nor decompressors bear two threa
 class _Meta(msgspec.Struct, frozen=True, array_like=True):
     """Everything of the records but their text. Numbers lie byte by byte: see `_planes`."""
 
-    first: int
     sources: tuple[tuple[int, str, str, int], ...]  # release, container, name, stream
-    waits: bytes  # nanoseconds between records, 8 bytes each
+    waits: bytes  # the first time, then the nanoseconds between records, 8 bytes each
     sizes: bytes  # bytes of text, 4 bytes each
     levels: bytes  # 1 byte each
     origins: bytes  # indices of `sources`, 1 byte each or 2
@@ -81,9 +80,8 @@ def pack(records: Sequence[Record]) -> Packed:
     numbers = [origins[record.source] for record in records]
     levels = bytes([record.level for record in records])
     meta = _Meta(
-        first=times[0],
         sources=tuple((s.release, s.container, s.name, int(s.stream != "stdout")) for s in origins),
-        waits=_planes(array("q", chain((0,), map(int.__sub__, times[1:], times)))),
+        waits=_planes(array("q", chain(times[:1], map(int.__sub__, times[1:], times)))),
         sizes=_planes(array("I", sizes)),
         levels=levels,
         origins=bytes(numbers) if len(origins) <= _FEW else _planes(array("H", numbers)),
@@ -133,10 +131,10 @@ class Lines:
             raise damaged() from error
         self.count = len(known.levels)
         self.levels = known.levels
-        self.times = array("q", accumulate(_numbers(known.waits, "q"), initial=known.first))[1:]
+        self.times = array("q", accumulate(_numbers(known.waits, "q")))
         sizes = _numbers(known.sizes, "I")
         # a record ends a byte before the next begins
-        self.starts = array("Q", accumulate((size + 1 for size in sizes), initial=0))
+        self.starts = array("Q", accumulate(map((1).__add__, sizes), initial=0))
         few = len(known.sources) <= _FEW
         self.origins: Sequence[int] = known.origins if few else _numbers(known.origins, "H")
         self.sources = [

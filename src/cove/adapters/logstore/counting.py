@@ -67,9 +67,10 @@ _FOREVER: Final = (1 << 62) // MINUTE
 
 
 def from_table(database: Database, query: LogQuery, first: int, last: int) -> Iterator[LogCount]:
-    """Of whole minutes."""
+    """Of whole minutes, service by service."""
     services = database.rows(
-        "SELECT id, app, name FROM service WHERE ? IN ('', app) AND ? IN ('', name)",
+        "SELECT id, app, name FROM service WHERE ? IN ('', app) AND ? IN ('', name)"
+        " ORDER BY app, name",
         (query.app, query.service),
     )
     for number, app, name in services:

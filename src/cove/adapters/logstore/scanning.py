@@ -73,6 +73,19 @@ def _packed(records: Sequence[Record]) -> Iterator[tuple[Packed, str, str]]:
             yield pack(run), app, service
 
 
+class Share(NamedTuple):
+    """What a chunk may keep ready of its hits."""
+
+    size: int  # bytes of text
+    records: int
+
+    @staticmethod
+    def of(query: LogQuery, services: int) -> Share:
+        """When so many services' chunks may lie open beside each other."""
+        size = max(4096, _KEPT // max(16, services))
+        return Share(size, max(16, 4 * query.limit // max(1, services)) if query.limit else size)
+
+
 class Found:
     """A chunk's hits, the newest first; at least one."""
 
@@ -81,9 +94,10 @@ class Found:
         self.hits = hits  # oldest first, taken from the end
         self.ready: deque[tuple[int, Record]] = deque()
 
-    def fill(self, size: int, lines: Lines, plain: bytes) -> None:
-        """Keeps records ready up to this many bytes, at least one."""
-        while self.hits and size > 0:
+    def fill(self, share: Share, lines: Lines, plain: bytes) -> None:
+        """Keeps records ready, at least one."""
+        size, records = share
+        while self.hits and size > 0 and len(self.ready) < records:
             index = self.hits.pop()
             record = lines.record(plain, index)
             size -= len(record.text) + 100  # what an empty record takes, about
@@ -102,15 +116,15 @@ Result = TypeVar("Result")
 Scan = Callable[[Row, Body], Result | None]
 
 
-def scanner(query: LogQuery, matcher: Matcher, size: int) -> Scan[Found]:
-    """Finds a chunk's hits, in any thread, and keeps records of `size` bytes ready."""
+def scanner(query: LogQuery, matcher: Matcher, share: Share) -> Scan[Found]:
+    """Finds a chunk's hits, in any thread, and keeps the newest ready."""
 
     def scan(row: Row, body: Body) -> Found | None:
         hits, lines, plain = _hits(query, matcher, body)
         if not lines:
             return None
         found = Found(row, hits)
-        found.fill(size, lines, plain)
+        found.fill(share, lines, plain)
         return found
 
     return scan
@@ -190,11 +204,6 @@ class Scanner(Generic[Result]):
             gone: Future[Result | None] = Future()
             gone.set_result(None)
             self._running.append((row, gone))
-
-
-def share(services: int) -> int:
-    """Bytes of text that each chunk keeps ready when so many services' chunks may lie open."""
-    return max(4096, _KEPT // max(16, services))
 
 
 def newest_first(listing: Listing, bodies: Bodies, query: LogQuery) -> Iterator[Row]:

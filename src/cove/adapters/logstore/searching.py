@@ -19,9 +19,9 @@ from cove.adapters.logstore.scanning import (
     Bodies,
     Found,
     Scanner,
+    Share,
     newest_first,
     scanner,
-    share,
 )
 from cove.errors import PlatformError
 from cove.model.logs import LogQuery, Record, Source
@@ -35,18 +35,18 @@ def hits(
 ) -> Iterator[Record]:
     """Records newest first, each followed by its context; `ended` is asked before each chunk."""
     listing = Listing(database, query, bodies.ceiling, matcher.wanted)
-    size = share(len(listing.services))
+    share = Share.of(query, len(listing.services))
     ahead = not isinstance(matcher, Anything)
     scanning: Scanner[Found] = Scanner(
         newest_first(listing, bodies, query),
         bodies,
-        scanner(query, matcher, size),
+        scanner(query, matcher, share),
         ahead=ahead,
     )
     given = 0
     try:
         context = Context(database, bodies) if query.before or query.after else None
-        for place, record in _merged(scanning, bodies, size, ended):
+        for place, record in _merged(scanning, bodies, share, ended):
             yield record
             if context:
                 yield from context.around(record.source, place, query)
@@ -58,7 +58,7 @@ def hits(
 
 
 def _merged(
-    scanning: Scanner[Found], bodies: Bodies, size: int, ended: Callable[[], bool]
+    scanning: Scanner[Found], bodies: Bodies, share: Share, ended: Callable[[], bool]
 ) -> Iterator[tuple[_Place, Record]]:
     # the newest first, of equals the one sealed last; the last number is never compared further
     open_: list[tuple[int, int, Found]] = []
@@ -68,7 +68,7 @@ def _merged(
             found = open_[0][2]
             index, record = found.ready.popleft()
             yield (found.row.id, index), record
-            _refill(found, bodies, size)
+            _refill(found, bodies, share)
             if found.ready:
                 heapq.heapreplace(open_, _entry(found))
             else:
@@ -83,13 +83,13 @@ def _entry(found: Found) -> tuple[int, int, Found]:
     return -found.ready[0][1].at, -found.row.id, found
 
 
-def _refill(found: Found, bodies: Bodies, size: int) -> None:
+def _refill(found: Found, bodies: Bodies, share: Share) -> None:
     """Reads the chunk again for its next hits; it may have been deleted."""
     if found.ready or not found.hits:
         return
     body = bodies.get(found.row.id)
     if body:
-        found.fill(size, body.lines(), decompress(body.text))
+        found.fill(share, body.lines(), decompress(body.text))
 
 
 class Context:

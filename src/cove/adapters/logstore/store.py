@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -50,7 +50,7 @@ class ChunkStore:
         self._policy = policy or LogPolicy()
         self._room = Room(path)
         self._lock = threading.RLock()  # of the writer
-        self._gate = threading.Lock()  # merging waits for searches, and they for it
+        self._gate = threading.RLock()  # merging waits for searches, and they for it
         self._searches: set[Search] = set()
         self._counting = 0
         self._suspect = False  # somebody who read found it damaged
@@ -105,14 +105,10 @@ class ChunkStore:
         if not counting.tabled(query):
             return self._counted(query)
         partial, first, last = counting.edges(query)
-        counts: counting.Counts = Counter()
-        whole = self._read(lambda: list(counting.from_table(self._database, query, first, last)))
-        if not partial:
-            return tuple(sorted(whole, key=lambda one: (one.minute, one.app, one.service)))
-        for part in (whole, *(self._counted(one) for one in partial)):
-            for one in part:
-                counts[one.minute, one.app, one.service, one.level] += one.records
-        return counting.answer(counts)
+        found = self._read(lambda: list(counting.from_table(self._database, query, first, last)))
+        for one in partial:
+            found += self._counted(one)
+        return tuple(sorted(found, key=attrgetter("minute")))  # by service they are in order
 
     def services(self) -> tuple[LogService, ...]:
         """As the port says."""
@@ -172,7 +168,7 @@ class ChunkStore:
             connection.executemany(_SET_CURSOR, values)
 
     def _retain(self, policy: LogPolicy, now: int) -> None:
-        horizon = now - int(policy.days * _DAY)
+        horizon = max(0, now - int(policy.days * _DAY))
         while chunks := upkeep.oldest(self._database, "WHERE last < ?", (horizon,)):
             upkeep.drop(self._database, chunks)
         for app, stored in self._database.rows(_APPS):
@@ -191,11 +187,11 @@ class ChunkStore:
     def _shrink(self, incoming: int) -> None:
         """Deletes the oldest until so many bytes more fit. Raises PlatformError (`disk-full`)."""
         limit = self._room.limit(self._policy)
+        if incoming > limit:  # it would not fit with everything else deleted
+            raise disk_full(self._path)
         while (excess := self._database.size() + incoming - limit) > 0:
             chunks = upkeep.oldest(self._database)
             if not chunks:
-                if incoming:
-                    raise disk_full(self._path)
                 return
             upkeep.drop(self._database, _enough(chunks, excess))
 
@@ -236,6 +232,7 @@ class ChunkStore:
             if chunks := upkeep.oldest(self._database):
                 upkeep.drop(self._database, chunks)
             self._give_back()
+            self._shrink(incoming)
             return action()
 
     def _anew(self, damage: Damaged | None) -> Database:

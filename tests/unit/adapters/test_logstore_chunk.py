@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cove.adapters.logstore import words
+from cove.adapters.logstore.chunk import Lines, decompress, encoded, pack, parts
+from cove.adapters.logstore.patterns import Pattern
+from cove.errors import PlatformError
+from cove.model.logs import Record, Source
+
+from support import logs
+
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
+RECORDS = st.lists(
+    st.builds(
+        Record,
+        st.integers(0, 2**62),
+        st.builds(
+            Source,
+            app=st.just("a"),
+            service=st.just("s"),
+            release=st.integers(0, 2**31),
+            container=ANY_TEXT.map(lambda text: text.encode(errors="replace").decode()),
+            stream=st.sampled_from(["stdout", "stderr"]),
+        ),
+        ANY_TEXT,
+        st.integers(0, 6),
+    ),
+    min_size=1,
+    max_size=20,
+)
+# pieces from which patterns are put together
+PIECES = st.sampled_from([
+    "a", "ab", "key", "=", "[a-k]+", "[^a]", r"\d", r"\s*", ".", ".*", "(a|key)", "(?:ab)?", "K",
+    "\u017f", "^", "$", r"\b", r"\A", "(?=a)", "(?<!a)", "x{2,}", "\n", "é", "(?i:KEY)", "a*?",
+    r"\W",
+])  # fmt: skip
+
+
+@given(records=RECORDS)
+def test_records_come_back_as_they_were(records):
+    """Any text, time, level and source survives a chunk."""
+    ordered = sorted(records, key=lambda record: record.at)
+    packed = pack(ordered)
+    lines, plain = Lines("a", "s", packed.meta), decompress(packed.text)
+    assert [lines.record(plain, index) for index in range(lines.count)] == ordered
+    assert (packed.first, packed.last) == (ordered[0].at, ordered[-1].at)
+
+
+def test_many_sources_in_one_chunk():
+    """More streams than a byte can number are told apart."""
+    records = [Record(n, Source(app="a", service="s", container=str(n)), "x") for n in range(700)]
+    packed = pack(records)
+    lines, plain = Lines("a", "s", packed.meta), decompress(packed.text)
+    assert [lines.record(plain, index) for index in range(700)] == records
+
+
+@given(records=RECORDS)
+def test_parts_sort_and_lose_nothing(records):
+    """Records that come out of order are put in order, equal times as they came."""
+    together = [record for run in parts(records) for record in run]
+    assert together == sorted(records, key=lambda record: record.at)
+
+
+@pytest.mark.parametrize("frame", ["meta", "text"])
+def test_a_flipped_bit_is_noticed(frame):
+    """A chunk that has changed on disk is refused, not read as something else."""
+    packed = pack(logs.lines(100))
+    broken = bytearray(getattr(packed, frame))
+    broken[len(broken) // 2] ^= 1
+    with pytest.raises(PlatformError, match="damaged"):
+        decompress(bytes(broken))
+
+
+@given(st.sets(st.binary(min_size=1, max_size=12), max_size=300))
+def test_a_filter_holds_its_words(some):
+    """A word that went in is never denied, alone or in a group."""
+    bits = words.build(some)
+    other = words.build([b"other"])
+    rows = words.regrouped([other, bits, other])
+    for word in some:
+        place = words.places(word)
+        assert words.may_hold(bits, [place])
+        assert words.may_hold_each(rows[place.slice], place) & 2
+
+
+def test_a_filter_denies_most_other_words():
+    """Of ten thousand words in a filter, fewer than one in fifty others seems to be there."""
+    bits = words.build(f"word{n}".encode() for n in range(10_000))
+    wrong = sum(words.may_hold(bits, [words.places(f"no{n}".encode())]) for n in range(2000))
+    assert wrong < 40
+
+
+@given(text=logs.TEXTS, before=logs.TEXTS, behind=logs.TEXTS)
+def test_bounded_words_are_in_every_text_around(text, before, behind):
+    """What a search asks of a filter is there for each text that holds the one searched for."""
+    there = words.distinct(encoded(before + text + behind))
+    assert words.bounded(encoded(text), alone=False) <= there
+    alone = words.distinct(encoded(f"{before} {text} {behind}"))
+    assert words.bounded(encoded(text), alone=True) <= alone
+
+
+@settings(max_examples=400)
+@given(
+    pieces=st.lists(PIECES, min_size=1, max_size=4),
+    texts=st.lists(logs.TEXTS, min_size=1, max_size=8),
+    ignore_case=st.booleans(),
+)
+def test_patterns_find_what_each_record_alone_shows(pieces, texts, ignore_case):
+    """No short cut changes what a regular expression finds."""
+    text = "".join(pieces)
+    try:
+        plainly = re.compile(text, re.IGNORECASE if ignore_case else 0)
+    except re.error:
+        return
+    source = Source(app="a", service="s")
+    packed = pack([Record(n, source, one) for n, one in enumerate(texts)])
+    lines = Lines("a", "s", packed.meta)
+    pattern = Pattern(text, word=False, ignore_case=ignore_case)
+    found = list(pattern.indices(packed.plain, lines)) if pattern.narrows(packed.plain) else []
+    assert found == [n for n, one in enumerate(texts) if plainly.search(one)]
+    held = words.distinct(packed.plain)
+    if found:
+        assert words.may_hold(words.build(held), pattern.wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "literal"),
+    [
+        ("a(bc)+d", b"bc"),
+        ("error: .*timeout", b"error: "),
+        ("(foo|bar)baz", b"baz"),
+        ("x?", b""),
+        ("(?i)KEY", b"key"),
+        ("(?i:KEY)q", b"q"),
+    ],
+)
+def test_required_texts(text, literal):
+    """Of a pattern, the longest text that every match contains is looked for first."""
+    assert Pattern(text, word=False, ignore_case=False)._literal == literal
