@@ -16,7 +16,7 @@ from cove.observation.logs.feed import Feed
 from cove.ports.logs import LogStore
 
 CHUNK: Final = 512 * 1024  # bytes of text that are one chunk
-MOST: Final = 8 << 20  # bytes that all buffers may hold
+MOST: Final = 6 << 20  # bytes that all buffers may hold
 OLDEST: Final = 300.0  # seconds that a record may wait
 # Nobody can ask for cove's own lines a second time: a crash costs no more than these.
 OLDEST_OWN: Final = 10.0

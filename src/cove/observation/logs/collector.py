@@ -28,7 +28,7 @@ _TICK: Final = 1.0
 _RETRY: Final = (1.0, 15.0)  # seconds between two tries of what failed: first, longest
 _UPKEEP: Final = 600.0  # seconds between two looks at what may be deleted
 _EARLIER: Final = 1_000_000_000  # nanoseconds
-_CALM, _LIVELY = 0.25, 0.05  # seconds between two looks at a container: usually; with a reader
+_CALM, _LIVELY = 0.5, 0.05  # seconds between two looks at a container: usually; with a reader
 OWN: Final = ("agent", Source(app=AGENT_APP, service="agent", stream="stderr"))
 
 
@@ -204,6 +204,7 @@ class Collector:
         follower = self._followers[container_id]
         # It may have ended a moment ago, and its follower not know it yet.
         follower.started()
+        follower.hurry()
         await follower.ended.wait()
 
     async def _persist(self, work: Callable[[], Awaitable[None]], *, forever: bool = False) -> None:

@@ -58,6 +58,8 @@ class Follower:
         self.newest = 0  # the last time read of any stream
         self.ended = asyncio.Event()  # all that the container wrote is kept
         self._started = asyncio.Event()
+        self._hurried = False
+        self._resting: asyncio.Future[None] | None = None  # a pause that may be cut short
         self._engine = engine
         self._buffers = buffers
         self._seal = seal
@@ -86,6 +88,11 @@ class Follower:
         """The container has started, for the first time or again."""
         self.ended.clear()
         self._started.set()
+
+    def hurry(self) -> None:
+        """Somebody waits for the container's last line: no more pauses until its end."""
+        self._hurried = True
+        self._wake()
 
     async def run(self) -> None:
         """Until the container is gone. Docker may come and go meanwhile."""
@@ -134,6 +141,7 @@ class Follower:
             with contextlib.closing(connection):
                 await self._read(connection)
         await self._end()
+        self._hurried = False
 
     async def _finish_by_tail(self) -> bool:
         """Docker would look through all it has for a time, but finds the last lines at once."""
@@ -173,7 +181,22 @@ class Follower:
             elif len(entries) < _FEW:
                 pause *= 2
             pause = min(pause, self._pace())
-            await asyncio.sleep(pause)
+            if not self._hurried:
+                await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._resting = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._resting
+        finally:
+            self._resting = None
+            timer.cancel()
+
+    def _wake(self) -> None:
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
 
     def _feed(self, entries: Sequence[LogEntry]) -> None:
         lanes = self._lanes
