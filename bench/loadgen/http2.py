@@ -276,6 +276,8 @@ class Http2Pool(Pool[Http2Connection]):
         if not connection.speaks_h2:
             self.ended(exchange, "protocol")
             connection.close()
-        elif not exchange.ended:
+        elif not exchange.ended and connection.has_room():
             connection.send(exchange)
+        elif not exchange.ended:  # another took the only stream while this one's turn came
+            self._waiting.appendleft(exchange)
         self.advance()

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from bench.load import Load, Mix, Plan, Report
-from bench.loadgen import http2
 from bench.loadgen.plan import Requests
 
 from support.loadgen_servers import (
@@ -325,11 +324,9 @@ async def test_http2_a_goaway_that_lets_streams_finish_is_no_failure(
 
 
 async def test_http2_a_goaway_is_heeded_before_the_next_request(
-    certificate: tuple[Path, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+    certificate: tuple[Path, ssl.SSLContext],
 ):
     """A GOAWAY that arrives with an answer keeps the waiting requests off that connection."""
-    # Two that are due at once might else both be sent before the server has told its limit.
-    monkeypatch.setattr(http2, "STREAMS_BEFORE_SETTINGS", 1)
 
     class OneEach(Http2Peer):
         most_streams = 1

@@ -375,16 +375,26 @@ class Rollouts:
         if error is not None and known.release:
             store.fail_release(rollout.app, known.release, error.message)
             await _pruned(work)
-            await _networks_given_back(work)
+            await self._give_networks_back(work)
         elif error is not None:
             self._forget_untouched(rollout.app)
-            await _networks_given_back(work)
+            await self._give_networks_back(work)
         # Told before it is closed: whoever comes back after a crash finds an end to every rollout.
         if self.events.outcome(rollout.id) is None:
             seen, by = await self._serves(known.app)
             data = self._result(known, outcome, error) | {"serves": seen, "seen_by": by}
             work.emit("finished", text=outcome, data=data)
         store.close_rollout(rollout, outcome)
+
+    async def _give_networks_back(self, work: Work) -> None:
+        """What was reserved for a release that did not come to be; what fails is done later."""
+        record = self.platform.store.app(work.app)
+        live = work.release(record.live) if record and record.live else None
+        try:
+            await networks.tidy(work, live)
+        except CoveError as error:
+            self.unsettled.add(work.app)
+            work.emit("notice", text=f"networks were not tidied: {error.message}")
 
     def _forget_untouched(self, app: str) -> None:
         """An app that was refused before it had any release leaves nothing."""
@@ -480,16 +490,6 @@ def _bug(error: Exception) -> CoveError:
     )
     wrapped.exit_code = EXIT_BUG
     return wrapped
-
-
-async def _networks_given_back(work: Work) -> None:
-    """What was reserved for a release that did not come to be."""
-    record = work.platform.store.app(work.app)
-    live = work.release(record.live) if record and record.live else None
-    try:
-        await networks.tidy(work, live)
-    except CoveError as error:
-        work.emit("notice", text=f"networks were not tidied: {error.message}")
 
 
 def _untold(*_: object, **__: object) -> None:
