@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -161,6 +162,9 @@ def as_an_older_version_left_it(path: Path) -> None:
     with opened(path) as store:
         deploy(store, RICH)
     with closing(sqlite3.connect(path)) as raw:
+        for later in MIGRATIONS[SEALING + 1 :]:
+            for table in re.findall(r"CREATE TABLE (\w+)", later):
+                raw.execute(f"DROP TABLE {table}")
         raw.execute("ALTER TABLE releases DROP COLUMN unsealed")
         raw.execute(f"PRAGMA user_version = {SEALING}")
         raw.commit()

@@ -18,6 +18,8 @@ from cove.ports.logs import LogStore
 CHUNK: Final = 512 * 1024  # bytes of text that are one chunk
 MOST: Final = 6 << 20  # bytes that all buffers may hold
 OLDEST: Final = 300.0  # seconds that a record may wait
+# An agent that does not live long, again and again, gets on with reading all the same.
+FIRST: Final = 1.0  # seconds that a run's first record may wait
 # Nobody can ask for cove's own lines a second time: a crash costs no more than these.
 OLDEST_OWN: Final = 10.0
 _OVERHEAD: Final = 150  # bytes of a record beside its text, in Python
@@ -44,6 +46,7 @@ class Buffer:
         self.sealing: list[Record] = []
         self.text = 0  # bytes
         self.since = 0.0  # when the first open one came, by the monotonic clock
+        self.begun = False  # something of it has been sealed
         self.lanes: list[Reads] = []
         self.lock = asyncio.Lock()
 
@@ -51,6 +54,11 @@ class Buffer:
     def size(self) -> int:
         """Bytes of memory, about."""
         return self.text + _OVERHEAD * len(self.open)
+
+    def due(self, now: float) -> bool:
+        """Whether it is large or old."""
+        oldest = self.oldest if self.begun else FIRST
+        return bool(self.open) and (self.text >= CHUNK or now - self.since >= oldest)
 
     def records(self) -> Iterator[Record]:
         """All that the store may not have."""
@@ -118,11 +126,7 @@ class Buffers:
 
     def due(self, now: float) -> tuple[Buffer, ...]:
         """What is to be sealed: what is large or old, and the largest where there is no room."""
-        found = [
-            b
-            for b in self._buffers.values()
-            if b.open and (b.text >= CHUNK or now - b.since >= b.oldest)
-        ]
+        found = [b for b in self._buffers.values() if b.due(now)]
         if not found and self.size >= self._most // 2:
             found = sorted((b for b in self._buffers.values() if b.open), key=lambda b: -b.size)[:1]
         return tuple(found)
@@ -145,6 +149,7 @@ class Buffers:
             self._busy -= size
             error = work.exception()
             if error is None:
+                buffer.begun = True
                 for lane, cursor in cursors:
                     lane.kept(cursor)
             else:

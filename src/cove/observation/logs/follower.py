@@ -11,13 +11,21 @@ from typing import Final
 from cove.errors import CoveError, NotFound
 from cove.model.logs import PROXY_APP, Cursor, Source, Stream
 from cove.observation.logs.buffers import Buffer, Buffers
-from cove.observation.logs.joining import Lane
+from cove.observation.logs.joining import DISORDER, Lane
 from cove.ports.logs import LogConnection, LogContainer, LogEngine, LogEntry
 
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself
 PROXY: Final = "proxy"
 _TAIL: Final = 500  # lines that show whether anything is missing at a container's end
+# Docker looks through all it has for a time, but finds last lines at once: so many are asked for,
+# until they reach back to what is known. A larger number costs Docker 9 µs a line.
+_BACK: Final = (1_000, 20_000)
+_FAR_BACK: Final = (20_000, 100_000)  # once what was missing has been read
+# Docker 20.10 misses that a log is rotated while it still sends what there was, and then sends
+# nothing until the next time. So silence is looked into: soon at the beginning, seldom later.
+_SILENCE: Final = (1.0, 10.0)  # seconds
+_BEGINNING: Final = 60.0
 _PATIENCE: Final = (0.5, 10.0)  # seconds between two tries while Docker is away: first, longest
 # Docker writes each line by itself, and some 280 fill a socket's buffer, whatever their length:
 # the wait between two looks is such that about a hundred come meanwhile.
@@ -59,6 +67,7 @@ class Follower:
         self.ended = asyncio.Event()  # all that the container wrote is kept
         self._started = asyncio.Event()
         self._hurried = False
+        self._looked = 0  # the newest time when a silence was last looked into
         self._resting: asyncio.Future[None] | None = None  # a pause that may be cut short
         self._engine = engine
         self._buffers = buffers
@@ -127,11 +136,57 @@ class Follower:
     # --- reading
 
     async def _follow(self) -> None:
-        self._rewind()
-        since = self._since()
-        connection = await self._engine.open(self.container.id, since=since, follow=True)
+        connection, entries = await self._joined()
         with contextlib.closing(connection):
-            await self._read(connection)
+            await self._read(connection, entries, follows=True)
+
+    async def _joined(self) -> tuple[LogConnection, Sequence[LogEntry]]:
+        """A connection that goes on where reading was left, and what it gave first."""
+        self._rewind()
+        joined = await self._from_tail(_BACK)
+        if joined is None and self._since():
+            # Without following Docker opens every file at once: nothing is missed meanwhile.
+            behind = await self._engine.open(self.container.id, since=self._since())
+            with contextlib.closing(behind):
+                await self._read(behind)
+            self._rewind()
+            joined = await self._from_tail(_FAR_BACK)
+        if joined is not None:
+            return joined
+        since = self._since()
+        return await self._engine.open(self.container.id, since=since, follow=True), ()
+
+    async def _from_tail(
+        self, sizes: Sequence[int]
+    ) -> tuple[LogConnection, Sequence[LogEntry]] | None:
+        """Follows from so many lines back as reach what is known; None where none do."""
+        known = self._since() - DISORDER
+        for size in sizes if known > 0 else ():
+            connection = await self._engine.open(self.container.id, tail=size, follow=True)
+            entries = await self._first(connection)
+            if entries and entries[0][1] < known:
+                return connection, entries
+            connection.close()
+        return None
+
+    async def _first(self, connection: LogConnection) -> Sequence[LogEntry]:
+        try:
+            return await connection.read(_SILENCE[0]) or ()
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _stalls(self, connection: LogConnection) -> Sequence[LogEntry] | None:
+        """In a silence: what comes after all, or None where Docker has lines it does not send."""
+        if self._looked == self.newest:
+            return ()
+        self._looked = self.newest
+        last = await self._engine.open(self.container.id, tail=1)
+        with contextlib.closing(last):
+            entries = await self._first(last)
+        if not entries or entries[-1][1] <= self.newest:
+            return ()
+        return await connection.read(_SILENCE[0])
 
     async def _finish(self) -> None:
         """What a connection that follows may have left out at the end; mostly nothing."""
@@ -163,26 +218,39 @@ class Follower:
             await self._seal(buffer)
         self.ended.set()
 
-    async def _read(self, connection: LogConnection) -> None:
-        pause = _SHORTEST
+    async def _read(
+        self,
+        connection: LogConnection,
+        entries: Sequence[LogEntry] | None = (),
+        *,
+        follows: bool = False,
+    ) -> None:
+        """Until the end, or until Docker has lost the thread; begins with what came already."""
+        pause, came = _SHORTEST, time.monotonic()
+        begun = came
+        entries = entries or await self._next(connection, begun)
         while True:
-            await self._buffers.room()
-            entries = await connection.read(_QUIET if self._unfinished() else _PATIENCE[1])
             if entries is None:
                 self._quiet(time.time_ns())
-                continue
-            if not entries:
+                if follows and time.monotonic() - came >= _silence(begun):
+                    entries = await self._stalls(connection)
+                    if entries is None:
+                        return
+            elif not entries:
                 return
-            self._feed(entries)
-            self._quiet(self.newest - _LATE)
-            self._buffers.look()
-            if len(entries) > _MANY:
-                pause = max(pause / 2, _SHORTEST)
-            elif len(entries) < _FEW:
-                pause *= 2
-            pause = min(pause, self._pace())
-            if not self._hurried:
-                await self._pause(pause)
+            if entries:
+                came = time.monotonic()
+                self._feed(entries)
+                self._quiet(self.newest - _LATE)
+                self._buffers.look()
+                pause = min(_paced(pause, len(entries)), self._pace())
+                if not self._hurried:
+                    await self._pause(pause)
+            entries = await self._next(connection, begun)
+
+    async def _next(self, connection: LogConnection, begun: float) -> Sequence[LogEntry] | None:
+        await self._buffers.room()
+        return await connection.read(_QUIET if self._unfinished() else _silence(begun))
 
     async def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -250,6 +318,18 @@ class Follower:
         self._lanes[stream, service] = lane
         self._reads.append((buffer, reads))
         buffer.lanes.append(reads)
+
+
+def _silence(begun: float) -> float:
+    """Seconds after which a connection's silence is looked into."""
+    return _SILENCE[time.monotonic() - begun > _BEGINNING]
+
+
+def _paced(pause: float, came: int) -> float:
+    """The pause that fits how much came in the last one."""
+    if came > _MANY:
+        return max(pause / 2, _SHORTEST)
+    return pause * 2 if came < _FEW else pause
 
 
 def classify(text: str) -> str:

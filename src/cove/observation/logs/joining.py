@@ -18,7 +18,7 @@ LONGEST_LINE: Final = 256 * 1024  # characters
 LONGEST_RECORD: Final = 64 * 1024  # characters that further lines may add up to
 GAP: Final = 50_000_000  # nanoseconds between two lines of one record
 # Two streams of a container are written down by Docker out of order, by 71 ms at most as measured.
-DISORDER: Final = 5_000_000_000  # nanoseconds
+DISORDER: Final = 2_000_000_000  # nanoseconds
 _SIGNS: Final = frozenset(" \t}])CT.Dgm\n")  # how a line begins that may belong to the one before
 _BELONGS: Final = re.compile(
     r"[ \t]+\S|[}\])][}\]),;]*$|Caused by: |\.\.\. \d+ more|Traceback \(most recent call last\):"
