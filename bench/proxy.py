@@ -5,7 +5,7 @@
 
 Every setting is a Traefik of its own on loopback in front of one nginx; each round asks all of
 them in turn, so that what disturbs the machine disturbs all alike. Needs `wrk` and `nginx`
-(script/setup --test). Exit status 1 when the goal is missed.
+(script/setup --bench). Exit status 1 when the goal is missed.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def upstream(folder: Path) -> Iterator[int]:
     """Runs nginx; its port."""
     binary = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if binary is None:
-        raise BenchError("nginx is missing: script/setup --test")
+        raise BenchError("nginx is missing: script/setup --bench")
     (port,) = free_ports(1)
     file = folder / "nginx.conf"
     file.write_text(_NGINX.format(folder=folder, bind=BIND, port=port))
@@ -169,7 +169,7 @@ def ask(setting: Setting, seconds: float) -> None:
 def measure(rounds: int, seconds: float) -> list[Setting]:
     """Every round asks every setting, in turns that begin with another each time."""
     if shutil.which("wrk") is None:
-        raise BenchError("wrk is missing: script/setup --test")
+        raise BenchError("wrk is missing: script/setup --bench")
     found = settings()
     with contextlib.ExitStack() as stack:
         top = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cove-bench-")))
