@@ -48,7 +48,10 @@ def rules(settings: Settings) -> None:
 @click.option("--wait", metavar="TIME", help="How long it must be bad before it fires.")
 @click.option("--keep", metavar="TIME", help="How long it must be well before it is over.")
 @click.option("--window", metavar="TIME", help="The time that is counted over.")
-@click.option("--pattern", help="log-pattern: the text to look for, or several as /one|two.*three/; empty: none.")
+@click.option(
+    "--pattern",
+    help="log-pattern: the text to look for, or several as /one|two.*three/; empty: none.",
+)
 @click.option(
     "--path",
     "paths",
