@@ -7,6 +7,7 @@ from typing import Any
 from cove.agent.metric_readings import MetricReadings
 from cove.model.alerts import Reading, RuleChange
 from cove.model.metrics import BUCKETS, FIELDS, INDEX, Kind, Row, Series
+from cove.observation.alerts.evaluating import evaluate
 from cove.observation.alerts.rules import Rules
 from cove.observation.metrics.gathering import Look
 from cove.observation.metrics.recent import LONGEST, SHOWN, Recent, cores, together
@@ -153,3 +154,31 @@ def test_memory_is_a_share_of_the_containers_own_limit() -> None:
     assert cores(clock.recent.containers()["shop", "web-r1-1"]) == 0.5
     clock.tick(row("container", "web-r1-1", memory=32 * MIB))
     assert "memory" not in clock.readings()
+
+
+def test_the_default_rules_are_quiet_about_an_idle_app() -> None:
+    """Looked at once a minute, one of the looks slow; and about one that is busy and well."""
+    for usual in (answers(0), answers(500, failed=2, bucket=8)):
+        clock, states = Clock(), {}
+        for number in range(360):
+            look = answers(1, bucket=13 if number == 60 else 3)
+            clock.tick(look if number % 6 == 0 else usual, row("container", memory=90 * MIB))
+            found = evaluate(clock.rules, clock.readings().values(), states, {"shop"}, clock.at)
+            states = found.states
+            assert not found.transitions
+
+
+def test_errors_fire_and_recover_under_the_default_rule() -> None:
+    """Once they have lasted, and once they are over for a while."""
+    clock, states, kinds = Clock(), {}, []
+    for number in range(300):
+        clock.tick(answers(50, failed=10 if 30 <= number < 100 else 0))
+        found = evaluate(clock.rules, clock.readings().values(), states, {"shop"}, clock.at)
+        states = found.states
+        kinds += [(t.key.rule, t.kind, number) for t in found.transitions]
+    assert [(rule, kind) for rule, kind, _ in kinds] == [
+        ("errors", "fired"),
+        ("errors", "recovered"),
+    ]
+    assert 60 <= kinds[0][2] < 80
+    assert 100 < kinds[1][2] < 145
