@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cove.agent.metric_readings import MetricReadings
-from cove.model.alerts import Reading, RuleChange
+from cove.model.alerts import AlertState, Key, Reading, RuleChange
 from cove.model.metrics import BUCKETS, FIELDS, INDEX, Kind, Row, Series
 from cove.observation.alerts.evaluating import evaluate
 from cove.observation.alerts.rules import Rules
@@ -14,6 +14,7 @@ from cove.observation.metrics.recent import LONGEST, SHOWN, Recent, cores, toget
 
 KEY = ("shop", "web", "80")
 MIB = 1 << 20
+States = dict[Key, AlertState]
 
 
 class Clock:
@@ -159,7 +160,7 @@ def test_memory_is_a_share_of_the_containers_own_limit() -> None:
 def test_the_default_rules_are_quiet_about_an_idle_app() -> None:
     """Looked at once a minute, one of the looks slow; and about one that is busy and well."""
     for usual in (answers(0), answers(500, failed=2, bucket=8)):
-        clock, states = Clock(), {}
+        clock, states = Clock(), States()
         for number in range(360):
             look = answers(1, bucket=13 if number == 60 else 3)
             clock.tick(look if number % 6 == 0 else usual, row("container", memory=90 * MIB))
@@ -170,7 +171,7 @@ def test_the_default_rules_are_quiet_about_an_idle_app() -> None:
 
 def test_errors_fire_and_recover_under_the_default_rule() -> None:
     """Once they have lasted, and once they are over for a while."""
-    clock, states, kinds = Clock(), {}, []
+    clock, states, kinds = Clock(), States(), []
     for number in range(300):
         clock.tick(answers(50, failed=10 if 30 <= number < 100 else 0))
         found = evaluate(clock.rules, clock.readings().values(), states, {"shop"}, clock.at)
