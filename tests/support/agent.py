@@ -26,7 +26,11 @@ BIN = Path(sys.executable).parent
 START_LIMIT = 90.0  # seconds; the first agent on a machine also makes the proxy's image
 # What a deploy through the CLI records as the file's place, so that both ways may alternate.
 ORIGIN = f"{socket.gethostname()}:stdin"
-_VOLATILE = ("memory",)
+# What an app, its routes and containers were measured at, and rollouts that changed nothing.
+_VOLATILE = frozenset(
+    ("availability", "changed", "cpu", "expires", "failed", "memory", "p95", "rate")
+    + ("uptime", "uptime_since")
+)
 
 
 class ApiError(Exception):
@@ -298,8 +302,10 @@ class Agent:
 
 
 def _steady(app: dict[str, Any]) -> dict[str, Any]:
-    replicas = [{k: v for k, v in r.items() if k not in _VOLATILE} for r in app["replicas"]]
-    return app | {"replicas": replicas}
+    kept = {key: value for key, value in app.items() if key not in _VOLATILE}
+    for part in ("replicas", "routes"):
+        kept[part] = [{k: v for k, v in one.items() if k not in _VOLATILE} for one in app[part]]
+    return kept
 
 
 @contextmanager
