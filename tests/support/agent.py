@@ -26,11 +26,9 @@ BIN = Path(sys.executable).parent
 START_LIMIT = 90.0  # seconds; the first agent on a machine also makes the proxy's image
 # What a deploy through the CLI records as the file's place, so that both ways may alternate.
 ORIGIN = f"{socket.gethostname()}:stdin"
-# What an app, its routes and containers were measured at, and rollouts that changed nothing.
-_VOLATILE = frozenset(
-    ("availability", "changed", "cpu", "expires", "failed", "memory", "p95", "rate")
-    + ("uptime", "uptime_since")
-)
+# What apps, routes and containers were measured at, and what is told of a rollout that was refused.
+_MEASURED = ("availability", "cpu", "expires", "failed", "memory", "p95", "rate")
+_VOLATILE = frozenset((*_MEASURED, "alerts", "changed", "uptime", "uptime_since"))
 
 
 class ApiError(Exception):
