@@ -26,7 +26,9 @@ BIN = Path(sys.executable).parent
 START_LIMIT = 90.0  # seconds; the first agent on a machine also makes the proxy's image
 # What a deploy through the CLI records as the file's place, so that both ways may alternate.
 ORIGIN = f"{socket.gethostname()}:stdin"
-_VOLATILE = ("memory",)
+# What apps, routes and containers were measured at, and what is told of a rollout that was refused.
+_MEASURED = ("availability", "cpu", "expires", "failed", "memory", "p95", "rate")
+_VOLATILE = frozenset((*_MEASURED, "alerts", "changed", "uptime", "uptime_since"))
 
 
 class ApiError(Exception):
@@ -298,8 +300,10 @@ class Agent:
 
 
 def _steady(app: dict[str, Any]) -> dict[str, Any]:
-    replicas = [{k: v for k, v in r.items() if k not in _VOLATILE} for r in app["replicas"]]
-    return app | {"replicas": replicas}
+    kept = {key: value for key, value in app.items() if key not in _VOLATILE}
+    for part in ("replicas", "routes"):
+        kept[part] = [{k: v for k, v in one.items() if k not in _VOLATILE} for one in app[part]]
+    return kept
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from cove.errors import CoveError
 from cove.model.metrics import TICK
 from cove.observation.metrics import MetricViews, Sampler, Sources
 from cove.observation.metrics.gathering import Gatherer
+from cove.observation.metrics.recent import Recent
 from cove.render.naming import Naming
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class Measuring:
         self._moved: list[str] = []
         self.store = SqliteMetrics(instance.folder / "metrics.db", self._moved.append)
         self.views = MetricViews(self.store)
+        self.recent = Recent()
         self.routes = TraefikMeters(identity.api_port)
         self._meters = HostMeters((*_PLACES, instance.folder))
         self.sampler = Sampler(
@@ -70,6 +72,7 @@ class Measuring:
         try:
             # The tick that has just ended is the one that is told of.
             found = await self.sampler.tick(time.time() - TICK / 2)
+            self.recent.take(found, self.sampler.look)
             if found:
                 await asyncio.to_thread(self.store.add, found)
             if time.monotonic() - self._tidied > _TIDY:

@@ -30,8 +30,10 @@ from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
+from cove.agent.log_patterns import LogPatterns
 from cove.agent.logs import Logs
 from cove.agent.measuring import Measuring
+from cove.agent.metric_readings import MetricReadings
 from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.certification.certifier import Certification
@@ -151,6 +153,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         certification=certification,
         happenings=happenings,
     )
+    measuring = Measuring(instance, identity, client, naming)
+    observation = assemble_observation(surroundings)
+    observation.alerting.add(MetricReadings(measuring.recent))
+    patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])
+    observation.alerting.add(patterns)
     return Parts(
         instance=instance,
         identity=identity,
@@ -168,8 +175,8 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         rollouts=rollouts,
         happenings=happenings,
         logs=logs,
-        measuring=Measuring(instance, identity, client, naming),
-        observation=assemble_observation(surroundings),
+        measuring=measuring,
+        observation=observation,
     )
 
 

@@ -10,9 +10,11 @@ import time
 
 from msgspec.structs import replace
 
+from cove.agent.figures import Figures, figures
 from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
 from cove.errors import CoveError, NotFound, PlatformError
+from cove.model.app import Route
 from cove.model.certificates import Served
 from cove.model.release import Image, Release, companion_names
 from cove.model.views import (
@@ -51,7 +53,7 @@ async def app_status(parts: Parts, name: str) -> AppStatus:
         containers = await parts.engine.containers(name)
     except PlatformError as error:
         return await _unseen(parts, record, error)
-    return _status(parts, record, containers)
+    return _status(parts, record, containers, await figures(parts))
 
 
 async def all_statuses(parts: Parts) -> list[AppStatus]:
@@ -61,15 +63,16 @@ async def all_statuses(parts: Parts) -> list[AppStatus]:
         containers = await parts.engine.containers()
     except PlatformError as error:
         return await asyncio.gather(*(_unseen(parts, record, error) for record in records))
+    seen = await figures(parts)
     return [
-        _status(parts, record, tuple(c for c in containers if c.app == record.name))
+        _status(parts, record, tuple(c for c in containers if c.app == record.name), seen)
         for record in records
     ]
 
 
 async def _unseen(parts: Parts, record: AppRecord, error: PlatformError) -> AppStatus:
     """What the record and the proxy say of an app while Docker says nothing."""
-    known = _status(parts, record, ())
+    known = _status(parts, record, (), await figures(parts))
     replicas = tuple(replace(replica, state="unknown") for replica in known.replicas)
     known = replace(known, replicas=replicas)
     release = parts.store.release(record.name, record.live) if record.live else None
@@ -145,10 +148,12 @@ def _cert_state(one: Served, now: float) -> CertState:
     return "expiring" if one.facts.not_after - now < _EXPIRING else "valid"
 
 
-def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, ...]) -> AppStatus:
+def _status(
+    parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, ...], seen: Figures
+) -> AppStatus:
     release = parts.store.release(record.name, record.live) if record.live else None
     rollout = parts.rollouts.active(record.name)
-    replicas = _replicas(parts, release, containers)
+    replicas = _replicas(parts, release, containers, seen)
     trouble = parts.rollouts.troubles.get(record.name)
     state = _state(record, replicas, rolling=rollout is not None)
     if trouble and state == "running":
@@ -159,7 +164,8 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
     shown = release or tried
     settings = parts.rollouts.proxy
     problem = _failure(tried) if tried else _problem(state, replicas)
-    seen = parts.observation.uptime.known()
+    routes = release.spec.routes if release else ()
+    together = seen.of(record.name, routes)
     return AppStatus(
         name=record.name,
         state=state,
@@ -174,19 +180,35 @@ def _status(parts: Parts, record: AppRecord, containers: tuple[ContainerFacts, .
         replicas=replicas,
         volumes=tuple(_volumes(parts, release)) if release else (),
         routes=tuple(
-            RouteView(
-                url=route_url(route, settings),
-                target=f"{route.service}:{route.port}",
-                tls=route.tls,
-                redirect_from=route.redirect_from,
-                uptime=seen[route.key].state if route.key in seen else "unknown",
-                uptime_since=seen[route.key].since if route.key in seen else 0.0,
-            )
-            for route in (release.spec.routes if release else ())
+            _route(record.name, route, route_url(route, settings), seen) for route in routes
         ),
         order=replaced_in_order(release.spec) if release else "",
         powers=powers_of(parts, record.name),
         alerts=parts.observation.alerting.firing(record.name),
+        availability=together.availability,
+        rate=together.rate,
+        failed=together.failed,
+        p95=together.p95,
+        memory=sum(replica.memory for replica in replicas),
+        expires=together.expires,
+        changed=next(iter(parts.store.rollouts(record.name, 1)), None),
+    )
+
+
+def _route(app: str, route: Route, url: str, seen: Figures) -> RouteView:
+    course, found = seen.course(route), seen.of(app, (route,))
+    return RouteView(
+        url=url,
+        target=f"{route.service}:{route.port}",
+        tls=route.tls,
+        redirect_from=route.redirect_from,
+        uptime=course.state,
+        uptime_since=course.since,
+        availability=found.availability,
+        rate=found.rate,
+        failed=found.failed,
+        p95=found.p95,
+        expires=found.expires,
     )
 
 
@@ -200,7 +222,7 @@ def _failure(release: Release) -> str:
 
 
 def _replicas(
-    parts: Parts, release: Release | None, containers: tuple[ContainerFacts, ...]
+    parts: Parts, release: Release | None, containers: tuple[ContainerFacts, ...], seen: Figures
 ) -> tuple[ReplicaView, ...]:
     if release is None:
         return ()
@@ -223,6 +245,8 @@ def _replicas(
                 restarts=facts.restarts if facts else 0,
                 health=facts.health if facts else "",
                 memory=parts.host.memory_used(facts.pid) if facts and running else 0,
+                memory_limit=facts.memory_limit if facts else 0,
+                cpu=seen.cpu(release.app, name) if running else None,
             )
         )
     return tuple(views)

@@ -68,10 +68,16 @@ class ReplicaView(Struct, frozen=True, kw_only=True):
     restarts: int
     health: str
     memory: int  # bytes of working set; 0 when unknown
+    memory_limit: int = 0  # bytes; 0: none
+    cpu: float | None = None  # cores, of the last ten seconds; None: unknown
 
 
 class RouteView(Struct, frozen=True, kw_only=True):
-    """One route as people open it and where it leads."""
+    """One route as people open it and where it leads.
+
+    Requests are those of the target within the last five minutes, so that routes with the same
+    target have the same. None: unknown, or there were none.
+    """
 
     url: str
     target: str
@@ -79,6 +85,11 @@ class RouteView(Struct, frozen=True, kw_only=True):
     redirect_from: tuple[str, ...] = ()
     uptime: UptimeState = "unknown"
     uptime_since: float = 0.0
+    availability: float | None = None  # 0 to 1, of the watched time within 30 days
+    rate: float | None = None  # requests a second
+    failed: float | None = None  # the share that was answered with 5xx, 0 to 1
+    p95: float | None = None  # seconds within which 95 of 100 were answered
+    expires: float = 0.0  # when the certificate ends; 0: there is none, or it is unknown
 
 
 class PowerView(Struct, frozen=True, kw_only=True):
@@ -92,7 +103,10 @@ class PowerView(Struct, frozen=True, kw_only=True):
 
 
 class AppStatus(Struct, frozen=True, kw_only=True):
-    """One app at a glance and in depth."""
+    """One app at a glance and in depth.
+
+    Figures are those of its routes together, the lowest `availability`, the nearest `expires`.
+    """
 
     name: str
     state: AppState
@@ -110,6 +124,13 @@ class AppStatus(Struct, frozen=True, kw_only=True):
     order: str = ""
     powers: tuple[PowerView, ...] = ()
     alerts: tuple[str, ...] = ()  # what fires, in words
+    availability: float | None = None
+    rate: float | None = None
+    failed: float | None = None
+    p95: float | None = None
+    memory: int = 0  # bytes of all its containers; 0: unknown
+    expires: float = 0.0
+    changed: Rollout | None = None  # the last rollout, which may be under way
 
 
 class LogView(Struct, frozen=True, kw_only=True):

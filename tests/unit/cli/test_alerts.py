@@ -254,5 +254,5 @@ def test_status_tells_what_fires_and_which_route_is_down(cove: Cove, agent: Fake
     assert cove("status") == 0
     assert "shop: down: it does not answer" in cove.out
     assert cove("status", "shop") == 0
-    assert "(tls: auto, route down)" in cove.out
+    assert "web:80  auto  route down" in cove.out
     assert "down: it does not answer" in cove.out

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cove.cli.commands import certs
+from cove.cli import figures
+from cove.cli.commands import certs, status
 
 from support.calling import Cove
 from support.fake_agent import VERSION, FakeAgent
@@ -44,24 +45,104 @@ def serve(agent: FakeAgent, *apps: dict[str, Any]) -> None:
         agent.answers["GET", f"/v1/apps/{app['name']}"] = (200, {"app": app})
 
 
+FIGURES: dict[str, Any] = {
+    "availability": 0.99996,
+    "rate": 12.3,
+    "failed": 0.0004,
+    "p95": 0.0421,
+    "memory": 52_400_000,
+    "expires": time.time() + 61.5 * 86400,
+    "changed": {"kind": "deploy", "outcome": "live", "ended_at": time.time() - 7300},
+}
+FIGURE_HEADERS = ["UPTIME", "REQ/S", "ERRORS", "P95", "MEMORY", "CERT"]
+HEADERS = ["APP", "STATE", "RELEASE", *FIGURE_HEADERS, "LAST CHANGE"]
+
+
+def cells(text: str) -> list[list[str]]:
+    """The cells of each line."""
+    lines = [line.split("  ") for line in text.splitlines()]
+    return [[cell.strip() for cell in line if cell.strip()] for line in lines]
+
+
 def test_status_is_one_line_per_app(cove: Cove, agent: FakeAgent) -> None:
-    """Name, state, release, image, first URL and how long."""
-    serve(agent, SHOP, {**SHOP, "name": "blog", "urls": [], "release": 0, "image": ""})
+    """How each does, on one screen, from one request; what is unknown is a dash."""
+    serve(agent, {**SHOP, **FIGURES}, {"name": "blog", "state": "empty", "release": 0})
     assert cove("status") == 0
-    lines = [line.split("  ") for line in cove.out.splitlines()]
-    cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert cells == [
-        ["APP", "STATE", "RELEASE", "IMAGE", "URL", "SINCE"],
-        [
-            "shop",
-            "running",
-            "12",
-            "ghcr.io/acme/shop:1.4",
-            "https://shop.example (+1)",
-            "2 h ago",
-        ],
-        ["blog", "running", "-", "-", "-", "2 h ago"],
+    figures = ["99.99 %", "12", "0.1 %", "42 ms", "52.4 MB", "61 days"]
+    assert cells(cove.out) == [
+        HEADERS,
+        ["shop", "running", "12", *figures, "deploy 2 h ago"],
+        ["blog", "empty", *["-"] * 8],
     ]
+    assert [path for _, path, _ in agent.asked] == ["/v1/apps"]
+
+
+def test_status_with_json_is_what_the_agent_said(cove: Cove, agent: FakeAgent) -> None:
+    """Versioned; every figure is a number or null."""
+    serve(agent, {**SHOP, **FIGURES})
+    assert cove("status", "--json") == 0
+    assert cove.answer == {"v": 1, "apps": [{**SHOP, **FIGURES}]}
+
+
+def test_status_tells_what_fires_below(cove: Cove, agent: FakeAgent) -> None:
+    """Of the server, also where there is no app, and of each app."""
+    agent.answers["GET", "/v1/apps"] = (200, {"apps": [], "alerts": ["disk: it is 97 % full"]})
+    assert cove("status") == 0
+    assert "server: disk: it is 97 % full" in cove.out
+    serve(agent, {**SHOP, "alerts": ["errors: 12 % of 300 answers were 5xx"]})
+    assert cove("status") == 0
+    assert "shop: errors: 12 % of 300 answers were 5xx" in cove.out
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"kind": "deploy", "outcome": "kept", "ended_at": time.time() - 60},
+            "deploy failed 1 min",
+        ),
+        ({"kind": "stop", "outcome": "done", "ended_at": time.time() - 60}, "stop 1 min ago"),
+        ({"kind": "restart", "outcome": None}, "restart under way"),
+    ],
+)
+def test_the_last_change_says_how_it_ended(
+    cove: Cove, agent: FakeAgent, change: dict[str, Any], said: str
+) -> None:
+    """One that failed is told as such."""
+    serve(agent, {**SHOP, "changed": change})
+    assert cove("status") == 0
+    assert said in cove.out
+
+
+def test_a_narrow_terminal_is_spared_columns() -> None:
+    """What matters least goes first; name and state stay however narrow it is."""
+    row = dict.fromkeys(HEADERS, ("x" * 8, ""))
+    assert status.fitting([row], 0, status.SPARED) == HEADERS
+    assert status.fitting([row], 101, status.SPARED) == HEADERS
+    assert status.fitting([row], 100, status.SPARED) == HEADERS[:-1]
+    narrow = status.fitting([row], 38, status.SPARED)
+    assert narrow == ["APP", "STATE", "ERRORS", "P95"]
+    assert status.fitting([row], 5, status.SPARED) == ["APP", "STATE"]
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        (figures.available(0.999999), "99.99 %"),
+        (figures.available(1.0), "100 %"),
+        (figures.failing(0.0), "0 %"),
+        (figures.failing(0.000001), "0.1 %"),
+        (figures.failing(0.5), "50 %"),
+        (figures.per_second(0.0167), "0.02"),
+        (figures.per_second(3.14), "3.1"),
+        (figures.per_second(4321.0), "4321"),
+        (figures.duration(1.26), "1.3 s"),
+        (figures.certificate(100.0, 200.0), "0 days"),
+    ],
+)
+def test_figures_never_look_better_than_they_are(found: tuple[str, str], shown: str) -> None:
+    """An outage is no 100 %, a failed request no 0 %."""
+    assert found[0] == shown
 
 
 def test_status_tells_problems_and_rollouts_below(cove: Cove, agent: FakeAgent) -> None:
@@ -81,13 +162,19 @@ def test_status_of_nothing_tells_how_to_begin(cove: Cove, agent: FakeAgent) -> N
 
 
 def test_status_in_depth(cove: Cove, agent: FakeAgent) -> None:
-    """One app shows its image's digest, routes, volumes, file and containers."""
-    serve(agent, SHOP)
+    """One app shows its image's digest, volumes, file; routes and containers with their figures."""
+    route = {**SHOP["routes"][0], **FIGURES, "uptime": "app-down", "uptime_since": time.time() - 90}
+    replica = {**SHOP["replicas"][0], "cpu": 0.254, "memory": 61e6, "memory_limit": 64e6}
+    serve(agent, {**SHOP, **FIGURES, "routes": [route], "replicas": [replica]})
     assert cove("status", "shop") == 0
     for shown in (
         "release 12, since 2 h ago",
         "ghcr.io/acme/shop:1.4  0123456789ab",
-        "https://shop.example to shop:8000  (tls: auto)",
+        "https://shop.example  shop:8000  auto  app down, 1 min ago  99.99 %  12     0.1 %   42 ms",
+        "61 days",
+        "25.4 %",
+        "61.0/64.0 MB",
+        "deploy 2 h ago",
         "shop_uploads",
         "desk:/srv/shop.yml",
         "shop-r12",

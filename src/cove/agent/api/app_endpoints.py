@@ -53,10 +53,11 @@ class AppEndpoints:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    @endpoint("GET", "/v1/apps", {"apps": list[AppStatus]})
+    @endpoint("GET", "/v1/apps", {"apps": list[AppStatus], "alerts": list[str]})
     async def apps(self, _: web.Request) -> web.StreamResponse:
-        """Every app."""
-        return answer({"apps": await status.all_statuses(self._parts)})
+        """Every app, and what fires of the server itself, in words."""
+        apps = await status.all_statuses(self._parts)
+        return answer({"apps": apps, "alerts": self._parts.observation.alerting.firing("")})
 
     @endpoint("GET", "/v1/outline", {"apps": list[OutlineView]})
     async def outline(self, _: web.Request) -> web.StreamResponse:

@@ -22,6 +22,7 @@ _HELP = """Change a rule, for all apps or for one.
   cove alerts set disk --threshold 90
   cove alerts set latency --app shop --threshold 500 --wait 15m
   cove alerts set log-pattern --app shop --pattern 'payment refused'
+  cove alerts set log-pattern --app shop --pattern '/refused|timed out/i'
   cove alerts set memory --off
   cove alerts set disk --reset
 """
@@ -47,7 +48,10 @@ def rules(settings: Settings) -> None:
 @click.option("--wait", metavar="TIME", help="How long it must be bad before it fires.")
 @click.option("--keep", metavar="TIME", help="How long it must be well before it is over.")
 @click.option("--window", metavar="TIME", help="The time that is counted over.")
-@click.option("--pattern", help="log-pattern: the text to look for; empty: none.")
+@click.option(
+    "--pattern",
+    help="log-pattern: the text to look for, or several as /one|two.*three/; empty: none.",
+)
 @click.option(
     "--path",
     "paths",

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from cove.cli.client import Client
+from cove.cli.figures import available, certificate
 from cove.cli.options import APP, Settings, shared
 from cove.cli.output import Output
 from cove.cli.text import ago, took
@@ -18,7 +19,6 @@ _WORDS: Final = {"app-down": "app down", "route-down": "route down"}
 _DAY: Final = 86400.0
 _DAYS: Final = 30  # in the bar
 _GOOD, _FAIR = 0.999, 0.98
-_EXPIRES_SOON: Final = 14  # days
 
 
 @click.command()
@@ -67,24 +67,16 @@ def _row(out: Output, route: dict[str, Any], now: float) -> list[tuple[str, str]
         shown = route["detail"]
     if route["rolling"]:
         shown += " (rolling)"
-    figures = [_percent(route["availability"].get(span)) for span in ("24h", "7d", "30d", "90d")]
+    figures = [available(route["availability"].get(span)) for span in ("24h", "7d", "30d", "90d")]
     return [
         (out.foreign(str(route["route"]).removesuffix("/")), "bold"),
         (shown, _STYLES.get(state, "")),
         (ago(float(route["since"]), now), ""),
         *figures,
         (_outage(route["outage"], now), ""),
-        _certificate(float(route["expires"]), now),
+        certificate(float(route["expires"]), now),
         (_bar(route["days"], now, unicode=out.out.unicode), ""),
     ]
-
-
-def _percent(share: float | None) -> tuple[str, str]:
-    """Never rounded up to 100: an outage must be seen."""
-    if share is None:
-        return "-", "dim"
-    shown = "100 %" if share >= 1 else f"{int(share * 10_000) / 100:.2f} %"
-    return shown, "" if share >= _GOOD else "yellow" if share >= _FAIR else "red"
 
 
 def _outage(outage: dict[str, Any] | None, now: float) -> str:
@@ -94,13 +86,6 @@ def _outage(outage: dict[str, Any] | None, now: float) -> str:
     when = datetime.fromtimestamp(began).astimezone()
     lasted = took((ended or now) - began)
     return f"{when:%Y-%m-%d %H:%M}, {lasted}" + ("" if ended else " so far")
-
-
-def _certificate(expires: float, now: float) -> tuple[str, str]:
-    if not expires:
-        return "-", ""
-    days = (expires - now) / _DAY
-    return f"{max(0, int(days))} days", "red" if days < _EXPIRES_SOON else ""
 
 
 def _bar(days: list[dict[str, Any]], now: float, *, unicode: bool) -> str:

@@ -13,10 +13,12 @@ from msgspec.structs import asdict, fields, replace
 from cove.errors import InvalidFile
 from cove.model.alerts import Rule, RuleChange, RuleName, RuleView
 from cove.model.suggestions import nearest
+from cove.observation.alerts.patterns import compiled
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
 LONGEST: Final = 7 * 86400.0  # seconds of any duration of a rule
+_IN_MEMORY: Final = frozenset({"errors", "latency"})  # what they count is kept for an hour
 
 _ALL: Final = (
     # Uptime itself waits for a second failed look; half a minute more lets a restart pass.
@@ -238,6 +240,10 @@ def checked(name: RuleName, change: RuleChange, base: Rule) -> None:
             if name not in _COUNTING
             else "the time to count over cannot be 0",
         ),
+        (
+            name in _IN_MEMORY and rule.window > _HOUR,
+            f"the rule {name} counts over at most an hour",
+        ),
         (change.pattern is not None and name != "log-pattern", f"{name} has no pattern"),
         (change.paths is not None and name != "disk", f"{name} has no paths"),
         (
@@ -248,6 +254,8 @@ def checked(name: RuleName, change: RuleChange, base: Rule) -> None:
     for wrong, text in findings:
         if wrong:
             raise InvalidFile(text, code="alert-rule", hint="cove alerts set --help")
+    if change.pattern:
+        compiled(change.pattern)
 
 
 def fitted(name: RuleName, change: RuleChange, base: Rule) -> RuleChange:

@@ -93,7 +93,7 @@ class Buffers:
 
     def writer(self, buffer: Buffer) -> Callable[[Record], None]:
         """What takes the buffer's records. It is called for every line, so it does little."""
-        listeners, hear = self._feed.listeners, self._feed.hear
+        listeners, watchers, hear = self._feed.listeners, self._feed.watchers, self._feed.hear
 
         def add(record: Record) -> None:
             if not buffer.open:
@@ -102,7 +102,7 @@ class Buffers:
             buffer.text += len(record.text)
             if buffer.text >= CHUNK:
                 self.full.set()
-            if listeners:
+            if listeners or watchers:
                 hear(record)
 
         return add

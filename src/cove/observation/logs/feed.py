@@ -53,7 +53,8 @@ class Feed:
     """Hands each record to those who want it."""
 
     def __init__(self) -> None:
-        self.listeners: list[Listener] = []  # the same list for ever
+        self.listeners: list[Listener] = []  # the same lists for ever
+        self.watchers: list[Callable[[Record], None]] = []
 
     def listen(self, wants: Callable[[Record], bool]) -> Listener:
         """From now on, everything that is wanted."""
@@ -65,8 +66,14 @@ class Feed:
         """No more of it."""
         self.listeners.remove(listener)
 
+    def watch(self, watcher: Callable[[Record], None] | None) -> None:
+        """The one who is called with every record, and is in no hurry; None: nobody is."""
+        self.watchers[:] = [watcher] if watcher else []
+
     def hear(self, record: Record) -> None:
         """A record has come."""
+        for watcher in self.watchers:
+            watcher(record)
         for listener in self.listeners:
             if listener.wants(record):
                 listener.push(record)
