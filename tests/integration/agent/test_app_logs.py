@@ -149,7 +149,7 @@ def test_following_with_no_past_shows_only_what_comes(agent, images):
 
         def arrived() -> bool:
             write(agent, name, "new")
-            return bool(lines)
+            return bool(marks(lines))  # the app also tells of requests, cove's own looks among them
 
         until(arrived, "a new line")
     assert set(marks(lines)) == {"line-new"}
@@ -219,11 +219,8 @@ def test_lines_are_found_by_what_they_say(agent, spoken):
     assert read(agent, name, level="error", tail=-1) == []
     assert read(agent, name, service="other", tail=-1) == []
     around = read(agent, name, text="line-c", before=1, after=1, tail=10)
-    assert [(marks([line])[0][-1], bool(line["context"])) for line in around] == [
-        ("b", True),
-        ("c", False),
-        ("d", True),
-    ]
+    assert [bool(line["context"]) for line in around] == [True, False, True]
+    assert marks([around[1]]) == ["line-c"]
 
 
 def test_an_endless_pattern_is_refused(agent, spoken):

@@ -120,7 +120,8 @@ def test_requests_are_counted(agent):
     reaches(agent, "web", "requests", lambda rate: rate > 0, "route")
     ok = {"app": "shop", "class": "ok"}
     told = "every request is counted"
-    until(lambda: scraped(agent, "cove_route_requests_total", **ok) == 40, told, SOON, 0.5)
+    # cove itself looks whether the route answers, too
+    until(lambda: scraped(agent, "cove_route_requests_total", **ok) >= 40, told, SOON, 0.5)
     assert scraped(agent, "cove_route_requests_total", app="shop", **{"class": "4xx"}) == 5
     assert 0 < most(agent, "route", "web", "p95") < 10
     assert most(agent, "route", "web", "sent") > 0
