@@ -20,6 +20,7 @@ class Box:
         self.written: list[LogEntry] = []
         self.changed = asyncio.Condition()
         self.read = 0  # entries handed out
+        self.followers: list[FakeLogConnection] = []
 
 
 class FakeLogEngine:
@@ -63,6 +64,13 @@ class FakeLogEngine:
         """It writes a line, or a piece of one."""
         box = self.boxes[container_id]
         box.written.append((stream, at, text, whole))
+        await self._tell(box)
+
+    async def rotate(self, container_id: str, lines: int) -> None:
+        """Who follows is sent that many lines again, as Docker 20.10 does behind a rotation."""
+        box = self.boxes[container_id]
+        for one in box.followers:
+            one.again(lines)
         await self._tell(box)
 
     async def stop(self, container_id: str) -> None:
@@ -133,6 +141,12 @@ class FakeLogConnection:
         self._next = begin
         self._since = since
         self._follow = follow
+        if follow:
+            box.followers.append(self)
+
+    def again(self, lines: int) -> None:
+        """It begins again, so many lines back."""
+        self._next = max(0, self._next - lines)
 
     async def read(self, timeout: float) -> Sequence[LogEntry] | None:
         box = self._box
@@ -160,4 +174,6 @@ class FakeLogConnection:
                 return None
 
     def close(self) -> None:
-        """Nothing to hang up."""
+        """No longer follows."""
+        if self in self._box.followers:
+            self._box.followers.remove(self)

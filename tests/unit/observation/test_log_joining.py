@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cove.model.logs import LEVELS, Record, Source
 from cove.observation.logs import joining
 from cove.observation.logs.joining import Lane
+from cove.observation.logs.order import Doubt
 
 SOURCE = Source(app="shop", service="web", container="c1")
 MILLI = 1_000_000
@@ -156,6 +157,57 @@ def test_a_resting_streams_cursor_moves_with_the_others() -> None:
     assert (lane.cursor(newest).last, lane.cursor(newest).count) == (newest, 1)
 
 
+def test_lines_that_come_again_are_told_once() -> None:
+    """What Docker sends a second time is known by its times, in the middle of a record too."""
+    reader = Reader()
+    lines = ["a", "b", "Traceback (most recent call last):", "  File x", "  y", "KeyError: 1", "c"]
+    for number, text in enumerate(lines[:5]):
+        reader.lane.feed(SECOND + number, text, whole=True)
+    for number, text in list(enumerate(lines))[1:]:
+        reader.lane.feed(SECOND + number, text, whole=True)
+    assert reader.lane.doubt == Doubt("stdout", SECOND + 4, 1, SECOND + 1)
+    reader.lane.settle(repeated=True)
+    assert not reader.lane.doubt
+    assert reader.texts() == ["a", "\n".join(lines[1:6]), "c"]
+
+
+def test_one_line_that_comes_again_is_told_once() -> None:
+    """The last line itself, a second time, and then what follows it."""
+    reader = Reader()
+    for at in (1, 2, 2, 3):
+        reader.lane.feed(at, f"<{at}>", whole=True)
+    reader.lane.settle(repeated=True)
+    assert reader.texts() == ["<1>", "<2>", "<3>"]
+
+
+def test_lines_under_a_clock_that_was_set_back_are_all_told() -> None:
+    """They are older than what came before them, and new; also when reading broke off."""
+    reader = Reader()
+    for at in (100, 101, 50, 51):
+        reader.lane.feed(at * SECOND, f"<{at}>", whole=True)
+    reader.lane.settle(repeated=False)
+    reader.lane.end()
+    assert reader.lane.position == (51 * SECOND, 1)
+    again = Reader()
+    again.lane.resume(101 * SECOND, 1)  # it broke off before the clock was set back
+    for at in (100, 101, 50, 51):
+        again.lane.feed(at * SECOND, f"<{at}>", whole=True)
+    again.lane.settle(repeated=False)
+    assert again.texts() == ["<50>", "<51>"]
+    assert reader.texts() == ["<100>", "<101>", "<50>", "<51>"]
+
+
+def test_times_that_are_coarse_are_doubted_once() -> None:
+    """Where lines do share a time, Docker is asked no more."""
+    reader = Reader()
+    reader.lane.feed(1, "a", whole=True)
+    reader.lane.feed(1, "b", whole=True)
+    reader.lane.settle(repeated=False)
+    reader.lane.feed(1, "c", whole=True)
+    assert not reader.lane.doubt
+    assert reader.texts() == ["a", "b", "c"]
+
+
 entries = st.lists(
     st.tuples(
         st.sampled_from([0, 0, 1, MILLI, 40 * MILLI, 60 * MILLI, 2 * SECOND]),
@@ -184,6 +236,8 @@ def test_no_line_is_lost_or_repeated_wherever_reading_breaks_off(
         lane.resume(*position)
         for at, text, whole in [e for e in written[:end] if e[0] >= position[0]]:
             lane.feed(at, text, whole=whole)
+            if lane.doubt:  # two lines of one time, as a coarse clock has them
+                lane.settle(repeated=False)
         if end == len(written):
             lane.end()
         position = lane.position

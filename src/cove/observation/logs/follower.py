@@ -12,6 +12,7 @@ from cove.errors import CoveError, NotFound
 from cove.model.logs import PROXY_APP, Cursor, Source, Stream
 from cove.observation.logs.buffers import Buffer, Buffers
 from cove.observation.logs.joining import DISORDER, Lane
+from cove.observation.logs.order import repeated
 from cove.ports.logs import LogConnection, LogContainer, LogEngine, LogEntry
 
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
@@ -26,6 +27,9 @@ _FAR_BACK: Final = (20_000, 100_000)  # once what was missing has been read
 # nothing until the next time. So silence is looked into: soon at the beginning, seldom later.
 _SILENCE: Final = (1.0, 10.0)  # seconds
 _BEGINNING: Final = 60.0
+# Who follows and falls behind by more than a file does not get the next one: rather read on without
+# following. A file of 10 MB is not filled in less time.
+_BEHIND: Final = 2_000_000_000  # nanoseconds
 _PATIENCE: Final = (0.5, 10.0)  # seconds between two tries while Docker is away: first, longest
 # Docker writes each line by itself, and some 280 fill a socket's buffer, whatever their length:
 # the wait between two looks is such that about a hundred come meanwhile.
@@ -208,7 +212,7 @@ class Follower:
         if len(found) >= _TAIL and found[0][1] >= self._since():
             return False
         await self._buffers.room()
-        self._feed(found)
+        await self._take(found)
         return True
 
     async def _end(self) -> None:
@@ -226,7 +230,7 @@ class Follower:
         follows: bool = False,
     ) -> None:
         """Until the end, or until Docker has lost the thread; begins with what came already."""
-        pause, came = _SHORTEST, time.monotonic()
+        pause, came, current = _SHORTEST, time.monotonic(), False
         begun = came
         entries = entries or await self._next(connection, begun)
         while True:
@@ -240,7 +244,11 @@ class Follower:
                 return
             if entries:
                 came = time.monotonic()
-                self._feed(entries)
+                late = time.time_ns() - entries[0][1] > _BEHIND
+                if follows and late and current:
+                    return
+                current = current or not late
+                await self._take(entries)
                 self._quiet(self.newest - _LATE)
                 self._buffers.look()
                 pause = min(_paced(pause, len(entries)), self._pace())
@@ -265,6 +273,15 @@ class Follower:
     def _wake(self) -> None:
         if self._resting is not None and not self._resting.done():
             self._resting.set_result(None)
+
+    async def _take(self, entries: Sequence[LogEntry]) -> None:
+        """Feeds the lanes, and finds out about what they doubt: seldom, behind a rotation."""
+        self._feed(entries)
+        while doubting := [lane for lane in self._lanes.values() if lane.doubt]:
+            doubts = [doubt for lane in doubting if (doubt := lane.doubt)]
+            again = await repeated(self._engine, self.container.id, doubts)
+            for lane, known in zip(doubting, again, strict=True):
+                lane.settle(repeated=known)
 
     def _feed(self, entries: Sequence[LogEntry]) -> None:
         lanes = self._lanes

@@ -12,6 +12,7 @@ from typing import Final
 
 from cove.model.logs import Cursor, Record, Source
 from cove.observation.logs.levels import detect
+from cove.observation.logs.order import Doubt
 
 # Docker cuts a line every 16 KB; from here on the rest counts as another line.
 LONGEST_LINE: Final = 256 * 1024  # characters
@@ -38,7 +39,10 @@ class Lane:
         "_at",
         "_before",
         "_chain",
+        "_coarse",
         "_count",
+        "_cut",
+        "_doubted",
         "_emit",
         "_go",
         "_last",
@@ -62,6 +66,9 @@ class Lane:
         self._last, self._count = 0, 0  # what has been read
         self._skip: tuple[int, int] | None = None  # what has been read before, in an earlier run
         self._seen = 0
+        self._doubted: list[tuple[int, str, bool]] | None = None
+        self._cut = False  # the last entry was a piece: the next one has its time
+        self._coarse = False  # several lines may have one time, on a machine with such a clock
         self._parts: list[str] | None = None  # of a line that has not ended
         self._part_at = self._part_size = 0
         self._part_before = (0, 0)
@@ -83,6 +90,28 @@ class Lane:
         """Whether something waits for more to come."""
         return self._lines is not None or self._parts is not None
 
+    @property
+    def doubt(self) -> Doubt | None:
+        """A line came that is no newer than the last: Docker repeats itself, or the clock does.
+
+        Until `settle` says which, lines are held back.
+        """
+        if self._doubted is None:
+            return None
+        return Doubt(self.source.stream, self._last, self._count, self._doubted[0][0])
+
+    def settle(self, *, repeated: bool) -> None:
+        """Goes on with what was held back, once it is known whether it was read before."""
+        doubted, self._doubted = self._doubted or (), None
+        if repeated:
+            self._skip, self._seen = (self._last, self._count), 0
+        elif doubted[0][0] == self._last:
+            self._coarse = True
+        else:
+            self._last, self._count = doubted[0][0] - 1, 0
+        for at, text, whole in doubted:
+            self.feed(at, text, whole=whole)
+
     def cursor(self, newest: int) -> Cursor:
         """How far the stream is read. `newest` is the last time read of any of the container's.
 
@@ -95,19 +124,27 @@ class Lane:
 
     def resume(self, last: int, count: int) -> None:
         """What follows is read again from some time on: up to here it is known."""
-        self._parts = self._lines = None
+        self._parts = self._lines = self._doubted = None
         self._last, self._count = last, count
         self._skip, self._seen = (last, count), 0
 
     def feed(self, at: int, text: str, *, whole: bool) -> None:
         """A line, or a piece of one; the last piece is `whole`. Times are nanoseconds."""
         if self._skip is not None and self._known(at):
+            self._cut = not whole
             return
         before = (self._last, self._count)
-        if at == before[0]:
+        if self._doubted is not None:
+            self._doubted.append((at, text, whole))
+            return
+        if at > self._last:
+            self._last, self._count = at, 1
+        elif at == self._last and (self._cut or self._coarse):
             self._count += 1
         else:
-            self._last, self._count = at, 1
+            self._doubted = [(at, text, whole)]
+            return
+        self._cut = not whole
         if self._parts is not None:
             self._piece(at, text, before, whole=whole)
         elif whole:
@@ -137,6 +174,8 @@ class Lane:
             return False
         if at == last:
             self._seen += 1
+            if self._seen >= count:
+                self._skip = None  # what comes behind it is new, whatever its time
             return self._seen <= count
         return True
 
