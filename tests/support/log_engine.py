@@ -20,6 +20,7 @@ class Box:
         self.written: list[LogEntry] = []
         self.changed = asyncio.Condition()
         self.read = 0  # entries handed out
+        self.left_out: set[int] = set()  # places of entries that who follows does not get
         self.followers: list[FakeLogConnection] = []
 
 
@@ -161,7 +162,7 @@ class FakeLogConnection:
                     return []
             self._next += len(fresh)
             box.read += len(fresh)
-            if wanted := [entry for entry in fresh if entry[1] >= self._since]:
+            if wanted := self._wanted(fresh):
                 return wanted
             if fresh:
                 continue
@@ -172,6 +173,11 @@ class FakeLogConnection:
                     await box.changed.wait()
             except TimeoutError:
                 return None
+
+    def _wanted(self, fresh: Sequence[LogEntry]) -> list[LogEntry]:
+        begin = self._next - len(fresh)
+        left_out = self._box.left_out if self._follow else set()
+        return [e for n, e in enumerate(fresh, begin) if e[1] >= self._since and n not in left_out]
 
     def close(self) -> None:
         """No longer follows."""

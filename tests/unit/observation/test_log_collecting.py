@@ -24,6 +24,7 @@ from support.log_store import MemoryLogStore
 
 START = time.time_ns() - 86_400 * SECOND  # young enough to be kept
 MILLI = 1_000_000
+_STREAMS: tuple[Stream, ...] = ("stdout", "stdout", "stderr")
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +102,45 @@ async def test_what_is_open_and_what_is_kept_is_found_alike() -> None:
         assert found == ["line 2", "line 1"]
 
 
+class Writer:
+    """Writes numbered lines in two streams of a container, as Docker would have them."""
+
+    def __init__(self, agent: Agent, dice: random.Random, *, coarse: bool) -> None:
+        self.agent = agent
+        self.dice = dice
+        self.coarse = coarse  # lines share a time, and come in pieces
+        self.at = START
+        self.counts: dict[Stream, int] = {"stdout": 0, "stderr": 0}
+        self._times: dict[Stream, int] = {"stdout": START, "stderr": START}
+        self._held: Stream | None = None  # a line has not ended
+
+    async def line(self) -> None:
+        """One more, or a piece of one."""
+        stream = self._held or self.dice.choice(_STREAMS)
+        fine = not self.coarse
+        self.at += self.dice.choice([fine, 1, MILLI, 30 * MILLI, 70 * MILLI, 3 * SECOND])
+        self.counts[stream] += 1
+        text = self.dice.choice(["", " ", "\tat "]) + f"<{self.counts[stream]}>"
+        # Docker may write a line of the other stream down a little late.
+        late = self.dice.choice([0, 20 * MILLI]) if stream == "stderr" and not self._held else 0
+        self._times[stream] = max(self.at - late, self._times[stream] + fine)
+        whole = fine or self.dice.random() < 0.9
+        await self.agent.engine.write("c1", self._times[stream], text, stream, whole=whole)
+        self._held = None if whole else stream
+
+    async def trouble(self) -> None:
+        """What may happen at any time."""
+        agent, dice = self.agent, self.dice
+        if dice.random() < 0.05:
+            await agent.collector.seal(agent.collector.buffers.of(("shop", "web")))
+        if dice.random() < 0.05:
+            agent.engine.cut = dice.randint(0, 3)
+        if not self.coarse and dice.random() < 0.1:
+            await agent.engine.rotate("c1", dice.choice([1, 2, 9, 40]))
+        if dice.random() < 0.2:
+            await asyncio.sleep(0.003)
+
+
 @pytest.mark.parametrize("coarse", [True, False], ids=["coarse clock", "fine clock"])
 @pytest.mark.parametrize("seed", range(12))
 async def test_any_crash_loses_and_repeats_nothing(seed: int, coarse: bool) -> None:
@@ -112,38 +152,36 @@ async def test_any_crash_loses_and_repeats_nothing(seed: int, coarse: bool) -> N
     dice, agent = random.Random(seed), Agent()  # noqa: S311 - dice
     agent.engine.run("c1")
     agent.engine.batch = dice.choice([1, 7, 1000])
-    counts: dict[Stream, int] = {"stdout": 0, "stderr": 0}
-    times: dict[Stream, int] = {"stdout": START, "stderr": START}
-    at, held = START, None
-    streams: tuple[Stream, ...] = ("stdout", "stdout", "stderr")
+    writer = Writer(agent, dice, coarse=coarse)
     for _ in range(dice.randint(2, 6)):
         async with agent.running(end=dice.random() < 0.3):
             for _ in range(dice.randint(1, 60)):
-                stream = dice.choice(streams)
-                if held:
-                    stream = held
-                at += dice.choice([not coarse, 1, MILLI, 30 * MILLI, 70 * MILLI, 3 * SECOND])
-                counts[stream] += 1
-                text = dice.choice(["", " ", "\tat "]) + f"<{counts[stream]}>"
-                # Docker may write a line of the other stream down a little late.
-                late = dice.choice([0, 20 * MILLI]) if stream == "stderr" and not held else 0
-                whole = not coarse or dice.random() < 0.9
-                times[stream] = max(at - late, times[stream] + (not coarse and not held))
-                await agent.engine.write("c1", times[stream], text, stream, whole=whole)
-                held = None if whole else stream
-                if dice.random() < 0.05:
-                    await agent.collector.seal(agent.collector.buffers.of(("shop", "web")))
-                if dice.random() < 0.05:
-                    agent.engine.cut = dice.randint(0, 3)
-                if not coarse and not held and dice.random() < 0.1:
-                    await agent.engine.rotate("c1", dice.choice([1, 2, 9, 40]))
-                if dice.random() < 0.2:
-                    await asyncio.sleep(0.003)
+                await writer.line()
+                await writer.trouble()
     async with agent.running():
         await agent.engine.stop("c1")
         await agent.collector.drained(["c1"])
-    for stream, count in counts.items():
+    for stream, count in writer.counts.items():
         assert numbered(agent.store.records, stream) == list(range(1, count + 1)), stream
+
+
+async def test_who_falls_behind_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Docker leaves lines out for who follows too slowly; they are read without following."""
+    agent = Agent()
+    agent.engine.batch = 1
+    box = agent.engine.run("c1")
+    monkeypatch.setattr(follower, "_BEHIND", time.time_ns())
+    async with agent.running():
+        await agent.engine.write("c1", START, "<1>")
+        await until(lambda: box.read)
+        monkeypatch.setattr(follower, "_BEHIND", 0)
+        box.left_out = {2}
+        for number in (2, 3, 4):
+            await agent.engine.write("c1", START + number * SECOND, f"<{number}>")
+        buffer = agent.collector.buffers.of(("shop", "web"))
+        await until(lambda: "<4>" in [record.text for record in buffer.records()])
+        await agent.collector.seal(buffer)
+    assert numbered(agent.store.records, "stdout") == [1, 2, 3, 4]
 
 
 async def test_a_drain_waits_for_the_last_line() -> None:

@@ -230,7 +230,7 @@ class Follower:
         follows: bool = False,
     ) -> None:
         """Until the end, or until Docker has lost the thread; begins with what came already."""
-        pause, came, current = _SHORTEST, time.monotonic(), False
+        pause, came, lag = _SHORTEST, time.monotonic(), _Lag()
         begun = came
         entries = entries or await self._next(connection, begun)
         while True:
@@ -240,17 +240,11 @@ class Follower:
                     entries = await self._stalls(connection)
                     if entries is None:
                         return
-            elif not entries:
+            elif not entries or (follows and lag.appeared(entries)):
                 return
             if entries:
                 came = time.monotonic()
-                late = time.time_ns() - entries[0][1] > _BEHIND
-                if follows and late and current:
-                    return
-                current = current or not late
                 await self._take(entries)
-                self._quiet(self.newest - _LATE)
-                self._buffers.look()
                 pause = min(_paced(pause, len(entries)), self._pace())
                 if not self._hurried:
                     await self._pause(pause)
@@ -282,6 +276,8 @@ class Follower:
             again = await repeated(self._engine, self.container.id, doubts)
             for lane, known in zip(doubting, again, strict=True):
                 lane.settle(repeated=known)
+        self._quiet(self.newest - _LATE)
+        self._buffers.look()
 
     def _feed(self, entries: Sequence[LogEntry]) -> None:
         lanes = self._lanes
@@ -335,6 +331,18 @@ class Follower:
         self._lanes[stream, service] = lane
         self._reads.append((buffer, reads))
         buffer.lanes.append(reads)
+
+
+class _Lag:
+    """Whether a connection that was up to date no longer is."""
+
+    def __init__(self) -> None:
+        self._current = False
+
+    def appeared(self, entries: Sequence[LogEntry]) -> bool:
+        late = time.time_ns() - entries[0][1] > _BEHIND
+        self._current = self._current or not late
+        return late and self._current
 
 
 def _silence(begun: float) -> float:

@@ -102,7 +102,7 @@ class Lane:
 
     def settle(self, *, repeated: bool) -> None:
         """Goes on with what was held back, once it is known whether it was read before."""
-        doubted, self._doubted = self._doubted or (), None
+        doubted, self._doubted = self._doubted or [], None
         if repeated:
             self._skip, self._seen = (self._last, self._count), 0
         elif doubted[0][0] == self._last:
