@@ -116,7 +116,7 @@ class Writer:
 
     async def line(self) -> None:
         """One more, or a piece of one."""
-        stream = self._held or self.dice.choice(_STREAMS)
+        stream = self.dice.choice(_STREAMS) if self._held is None else self._held
         fine = not self.coarse
         self.at += self.dice.choice([fine, 1, MILLI, 30 * MILLI, 70 * MILLI, 3 * SECOND])
         self.counts[stream] += 1
