@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import time
@@ -17,6 +18,7 @@ KILLS = int(os.environ.get("COVE_TEST_KILLS", "15"))
 RATE = 5000  # lines a second
 # Rotates every few seconds, and keeps longer than an agent takes to come back.
 LOGGING = {"driver": "json-file", "options": {"max-size": "4m", "max-file": "6"}}
+_log = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def test_kills_lose_and_repeat_nothing(killed, images):
     agent.await_ready()
     agent.act("busy", "stop").expect("done")
     found = account(_kept(agent))
+    _log.info("%s kills: %s", KILLS, found)
     assert found.written > RATE
     assert (found.lost, found.repeated, found.disordered) == (0, 0, 0), found
 
