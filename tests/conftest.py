@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 HERE = Path(__file__).parent
+FIGURES = "figures"
 
 # The tier of a test is its folder: nobody can forget the mark.
 MARKS_BY_FOLDER = {
@@ -41,6 +43,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(message)
         for mark in MARKS_BY_FOLDER[folder]:
             item.add_marker(mark)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, whichever process they ran in."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for key, value in report.user_properties:
+                if key == FIGURES:
+                    terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+    """What a test has measured, for the end of the run's report."""
+    return lambda value: record_property(FIGURES, str(value))
 
 
 @pytest.fixture(scope="session")

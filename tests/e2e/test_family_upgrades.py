@@ -12,12 +12,11 @@ RATE = 300
 UPGRADES = 10
 
 
-def test_ten_upgrades_of_a_family(agent, capsys):
+def test_ten_upgrades_of_a_family(agent, figures):
     """No request fails, no row is lost, and the database's container is never restarted."""
     name = "ten"
     traffic = upgraded(agent, name, UPGRADES, RATE)
-    with capsys.disabled():
-        print(f"{UPGRADES} upgrades: {traffic.report}")  # noqa: T201 - the figure is the point
+    figures(f"{UPGRADES} upgrades: {traffic.report}")
     traffic.assert_lossless()
     database = get(f"/containers/{container(agent, name, 'db')['Id']}/json")
     assert database["RestartCount"] == 0

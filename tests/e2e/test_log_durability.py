@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import random
 import time
@@ -18,7 +17,6 @@ KILLS = int(os.environ.get("COVE_TEST_KILLS", "15"))
 RATE = 5000  # lines a second
 # Rotates every few seconds, and keeps longer than an agent takes to come back.
 LOGGING = {"driver": "json-file", "options": {"max-size": "4m", "max-file": "6"}}
-_log = logging.getLogger(__name__)
 
 
 @pytest.fixture
@@ -29,7 +27,7 @@ def killed() -> Iterator[Agent]:
 
 
 @pytest.mark.timeout(300 + 10 * KILLS)
-def test_kills_lose_and_repeat_nothing(killed, images):
+def test_kills_lose_and_repeat_nothing(killed, images, figures):
     """The agent dies at random moments, even while it starts; each line is kept once."""
     agent = killed
     moments = random.Random(os.environ.get("COVE_TEST_SEED"))  # noqa: S311 - dice
@@ -44,7 +42,7 @@ def test_kills_lose_and_repeat_nothing(killed, images):
     agent.await_ready()
     agent.act("busy", "stop").expect("done")
     found = account(_kept(agent))
-    _log.info("%s kills: %s", KILLS, found)
+    figures(f"{KILLS} kills: {found}")
     assert found.written > RATE
     assert (found.lost, found.repeated, found.disordered) == (0, 0, 0), found
 
