@@ -7,7 +7,6 @@ there: some megabytes that nobody uses, of the 64 that the agent may have.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 from typing import Final
 
@@ -19,7 +18,6 @@ _TUNED: Final = ((_ARENAS, 1), (_MMAP, _LARGE), (_TRIM, _LARGE))
 
 def give_back() -> None:
     """To be called before there are threads. Another C library goes on as it does."""
-    with contextlib.suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in _TUNED:
-            mallopt(parameter, value)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    for parameter, value in _TUNED if mallopt else ():
+        mallopt(parameter, value)
