@@ -24,7 +24,6 @@ from msgspec.structs import replace
 from cove import __version__
 from cove.adapters.sqlite import DEFAULT_POOL
 from cove.adapters.traefik import TraefikApi
-from cove.agent.allocator import give_back
 from cove.agent.api.agent_endpoints import ShutdownRequest
 from cove.agent.api.server import Api
 from cove.agent.instance import (
@@ -51,7 +50,6 @@ _PATIENT = ("docker-down", "proxy-down", "docker")  # what may mend itself, at b
 def main() -> NoReturn:
     """Parses the arguments, runs the agent, and leaves with an exit code of `cove.errors`."""
     os.umask(0o077)
-    give_back()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     try:
