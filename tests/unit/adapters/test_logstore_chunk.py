@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cove.adapters.logstore import words
+from cove.adapters.logstore import chunk, words
 from cove.adapters.logstore.chunk import Lines, decompress, encoded, pack, parts
 from cove.adapters.logstore.patterns import Pattern
 from cove.errors import PlatformError
@@ -142,3 +143,18 @@ def test_patterns_find_what_each_record_alone_shows(pieces, texts, ignore_case):
 def test_required_texts(text, literal):
     """Of a pattern, the longest text that every match contains is looked for first."""
     assert Pattern(text, word=False, ignore_case=False)._literal == literal
+
+
+def test_threads_share_what_packs_and_reads() -> None:
+    """However many pack and read at once, each gets its own back, and little is kept for later."""
+    texts = [f"{number} " * 2000 for number in range(64)]
+
+    def round_trip(text: str) -> str:
+        source = Source(app="a", service="s", container="c")
+        return decompress(pack([Record(1, source, text, 0)]).text).decode()
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(round_trip, texts))
+    assert [one.rstrip("\n") for one in found] == texts
+    assert len(chunk._compressors) <= 2
+    assert len(chunk._decompressors) <= 2

@@ -184,6 +184,20 @@ async def test_who_falls_behind_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert numbered(agent.store.records, "stdout") == [1, 2, 3, 4]
 
 
+async def test_a_search_finds_what_was_written_just_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the pauses are in which nobody looks."""
+    monkeypatch.setattr("cove.observation.logs.collector._CALM", 600.0)
+    monkeypatch.setattr(follower, "_SHORTEST", 600.0)
+    agent = Agent()
+    box = agent.engine.run("c1")
+    async with agent.running() as reading:
+        await agent.engine.write("c1", START, "first")
+        await until(lambda: box.read)
+        await agent.engine.write("c1", START + SECOND, "second")
+        await agent.engine.write("c1", START + 2 * SECOND, "third")
+        assert "second" in await texts(reading, app="shop")
+
+
 async def test_a_drain_waits_for_the_last_line() -> None:
     """What an ended container wrote is in the store before a rollout may delete it."""
     agent = Agent()

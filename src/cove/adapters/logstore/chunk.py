@@ -7,12 +7,12 @@ another, which only a hit needs. Both frames carry a checksum.
 
 from __future__ import annotations
 
-import threading
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate, chain, pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import zstandard
@@ -25,7 +25,12 @@ _LARGEST: Final = 64 << 20  # bytes of text; more in one record is damage
 _LEVEL: Final = 3  # zstd's own default
 _STREAMS: Final[tuple[Stream, Stream]] = ("stdout", "stderr")
 _FEW: Final = 256  # sources that a byte can tell apart
-_own = threading.local()  # neither compressors nor decompressors bear two threads at once
+# Neither bears two threads at once, and a compressor keeps over a megabyte: those that rest are for
+# whatever thread comes next. A list's ends are safe among threads.
+_compressors: list[zstandard.ZstdCompressor] = []
+_decompressors: list[zstandard.ZstdDecompressor] = []
+_RESTING: Final = 2  # of each; a search has two threads
+_Tool = TypeVar("_Tool")
 
 
 class _Meta(msgspec.Struct, frozen=True, array_like=True):
@@ -171,23 +176,33 @@ def damaged() -> PlatformError:
 
 def decompress(frame: bytes) -> bytes:
     """What a frame holds. Raises PlatformError (`state`) when its checksum does not hold."""
-    try:
-        return _decompressor().decompress(frame, max_output_size=_LARGEST)
-    except (zstandard.ZstdError, MemoryError) as error:
-        raise damaged() from error
+    with _lent(_decompressors, zstandard.ZstdDecompressor) as decompressor:
+        try:
+            return decompressor.decompress(frame, max_output_size=_LARGEST)
+        except (zstandard.ZstdError, MemoryError) as error:
+            raise damaged() from error
 
 
 def _compress(content: bytes) -> bytes:
-    if not hasattr(_own, "compressor"):
-        _own.compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    return bytes(_own.compressor.compress(content))
+    with _lent(_compressors, _compressor) as compressor:
+        return bytes(compressor.compress(content))
 
 
-def _decompressor() -> zstandard.ZstdDecompressor:
-    if not hasattr(_own, "decompressor"):
-        _own.decompressor = zstandard.ZstdDecompressor()
-    found: zstandard.ZstdDecompressor = _own.decompressor
-    return found
+def _compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+
+
+@contextmanager
+def _lent(resting: list[_Tool], make: Callable[[], _Tool]) -> Iterator[_Tool]:
+    try:
+        tool = resting.pop()
+    except IndexError:
+        tool = make()
+    try:
+        yield tool
+    finally:
+        if len(resting) < _RESTING:
+            resting.append(tool)
 
 
 def _planes(numbers: array[int]) -> bytes:

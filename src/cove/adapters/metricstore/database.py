@@ -19,7 +19,7 @@ from cove.adapters.metricstore import schema
 from cove.errors import PlatformError
 
 _BUSY: Final = 5.0  # seconds
-_CACHE: Final = -2000  # KiB, as SQLite counts them: negative
+_CACHE: Final = -512  # KiB, as SQLite counts them: negative; the kernel caches the file as well
 _WAL: Final = 4 << 20  # bytes that the write-ahead log keeps between checkpoints
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 _DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)

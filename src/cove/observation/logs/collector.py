@@ -28,7 +28,8 @@ _TICK: Final = 1.0
 _RETRY: Final = (1.0, 15.0)  # seconds between two tries of what failed: first, longest
 _UPKEEP: Final = 600.0  # seconds between two looks at what may be deleted
 _EARLIER: Final = 1_000_000_000  # nanoseconds
-_CALM, _LIVELY = 0.5, 0.05  # seconds between two looks at a container: usually; with a reader
+_CATCH_UP = 0.03  # seconds; more than it takes to read what waits in every socket
+_CALM, _LIVELY = 1.0, 0.05  # seconds between two looks at a container: usually; with a reader
 OWN: Final = ("agent", Source(app=AGENT_APP, service="agent", stream="stderr"))
 
 
@@ -89,6 +90,12 @@ class Collector:
         if self.problem and self._own.text > 1 << 18:
             return  # nobody reads these a second time, and they must not fill the memory
         self._write_own(record)
+
+    async def catch_up(self) -> None:
+        """Takes what Docker has sent already, so that a search finds what was written just now."""
+        for follower in self._followers.values():
+            follower.look_now()
+        await asyncio.sleep(_CATCH_UP)
 
     async def drained(self, containers: Iterable[str]) -> None:
         """Waits, not for long, until all that ended containers wrote is kept. Never raises."""

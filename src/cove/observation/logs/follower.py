@@ -105,7 +105,12 @@ class Follower:
     def hurry(self) -> None:
         """Somebody waits for the container's last line: no more pauses until its end."""
         self._hurried = True
-        self._wake()
+        self.look_now()
+
+    def look_now(self) -> None:
+        """Ends the pause between two looks, if there is one."""
+        if self._resting is not None and not self._resting.done():
+            self._resting.set_result(None)
 
     async def run(self) -> None:
         """Until the container is gone. Docker may come and go meanwhile."""
@@ -257,16 +262,12 @@ class Follower:
     async def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._resting = loop.create_future()
-        timer = loop.call_later(seconds, self._wake)
+        timer = loop.call_later(seconds, self.look_now)
         try:
             await self._resting
         finally:
             self._resting = None
             timer.cancel()
-
-    def _wake(self) -> None:
-        if self._resting is not None and not self._resting.done():
-            self._resting.set_result(None)
 
     async def _take(self, entries: Sequence[LogEntry]) -> None:
         """Feeds the lanes, and finds out about what they doubt: seldom, behind a rotation."""

@@ -127,6 +127,8 @@ class Reading:
     async def _begin(self, query: LogQuery, thread: ThreadPoolExecutor) -> LogSearch:
         """A search over what is kept and what is not, as both are at one moment."""
         store = self._store()
+        if not query.until:
+            await self._collector.catch_up()
         loop = asyncio.get_running_loop()
         buffers = self._collector.buffers.matching(query.app, query.service)
         async with AsyncExitStack() as stack:
