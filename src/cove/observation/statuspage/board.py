@@ -63,7 +63,7 @@ def board(page: StatusPage, url: str, facts: Facts) -> Board:
         title=page.title or DEFAULT_TITLE,
         url=url,
         at=facts.at,
-        level=overall([component.level for component in components]),
+        level=worst([component.level for component in components]),
         components=tuple(components),
         incidents=tuple(sorted(past, key=_when, reverse=True)),
         maintenance=maintenance.announced(windows, labels, facts.at),
@@ -80,17 +80,16 @@ def chosen(page: StatusPage, apps: Iterable[str]) -> tuple[ShownApp, ...]:
     return (*first, *(ShownApp(app=app) for app in sorted(known - named)))
 
 
-def overall(levels: Sequence[Level]) -> Level:
-    """The worst that is true of something; `down` only where nothing works, else `degraded`.
+def worst(levels: Sequence[Level]) -> Level:
+    """The worst there is; what its owner has stopped counts only where there is nothing else."""
+    active = [level for level in levels if level != "paused"] or levels
+    return max(active, key=_ORDER.index, default="unknown")
 
-    What its owner has stopped counts only where there is nothing else.
-    """
-    every = set(levels)
-    active = every - {"paused"} or every
-    if not active:
-        return "unknown"
-    worst = max(active, key=_ORDER.index)
-    return "degraded" if worst == "down" and len(active) > 1 else worst
+
+def _of_routes(levels: Sequence[Level]) -> Level:
+    """A service is down where nothing of it works; where a part does, it is degraded."""
+    found = worst(levels)
+    return "degraded" if found == "down" and set(levels) - {"down", "paused"} else found
 
 
 def route_level(view: RouteUptime, now: float) -> Level:
@@ -120,7 +119,7 @@ def _component(
     name: str, page: StatusPage, now: float, histories: Sequence[History], windows: Sequence[Window]
 ) -> Component:
     views = [view for view, _ in histories]
-    level = overall([route_level(view, now) for view in views])
+    level = _of_routes([route_level(view, now) for view in views])
     if level in ("degraded", "down") and maintenance.any_open(windows, now):
         level = "maintenance"
     return Component(

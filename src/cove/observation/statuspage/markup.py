@@ -81,9 +81,10 @@ def _services(board: Board) -> str:
 
 def _service(one: Component) -> str:
     return (
-        f"<li><div class=head><h3>{_e(one.name)}</h3>{_state(one)}</div>{_bars(one.days)}"
+        f"<li><div class=head><h3>{_e(one.name)}</h3>{_state(one)}</div>{_routes(one.routes)}"
+        f"{_bars(one.days)}"
         f'<div class="ends dim"><span>{DAYS} days ago</span><span>Today</span></div>'
-        f"{_figures(one)}{_routes(one.routes)}</li>"
+        f"{_figures(one)}</li>"
     )
 
 
@@ -102,6 +103,8 @@ def _figures(part: Part) -> str:
 def _routes(routes: Sequence[Part]) -> str:
     if not routes:
         return ""
+    if len(routes) == 1:  # the service's state is its own
+        return f"<p class=dim>{_e(routes[0].name)}</p>"
     shown = "".join(
         f"<li class=head><span>{_e(route.name)}</span>{_state(route)}</li>" for route in routes
     )

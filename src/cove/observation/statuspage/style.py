@@ -60,12 +60,16 @@ path { fill: none; stroke-dasharray: 3 1; }
 .b { stroke: var(--bad-bar); stroke-width: 16; }
 .n { stroke: var(--none-bar); stroke-width: 6; }
 .ends { display: flex; justify-content: space-between; }
-dl { display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; margin-top: .5rem; }
+dl {
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr));
+  gap: .25rem 1rem; margin-top: .5rem;
+}
 dl div { display: flex; gap: .4rem; font-size: .875rem; }
 dt { color: var(--dim); }
 dd { font-variant-numeric: tabular-nums; }
-.routes { margin-top: .75rem; padding-top: .5rem; border-top: 1px dashed var(--line); }
-.routes li { font-size: .9375rem; padding: .15rem 0; }
+.routes { margin: .25rem 0 0; padding: .25rem 0 0 .75rem; border-left: 2px solid var(--line); }
+.routes li { font-size: .875rem; padding: .1rem 0; }
+.routes .state { font-size: .875rem; font-weight: 400; }
 .key { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin-top: .6rem; }
 .key svg { display: inline-block; width: .5rem; height: .9rem; margin: 0 .4rem 0 0; }
 footer { margin-top: 2.5rem; }

@@ -33,7 +33,7 @@ def together(level: Level, components: Sequence[Component]) -> str:
     """What is said of all services at once."""
     if not components:
         return "No service is shown yet"
-    if level == "degraded" and any(component.level == "down" for component in components):
+    if level == "down" and any(one.level not in ("down", "paused") for one in components):
         return "Some services are down"
     return _TOGETHER[level]
 
