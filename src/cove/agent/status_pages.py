@@ -140,12 +140,15 @@ class StatusPages:
 
     async def _heed(self) -> None:
         """What is recorded is what is answered; the port is open while there is something."""
-        pages = {page.domain: page for page in self._parts.store.status_pages()}
-        self._publisher.show(pages)
-        if pages:
+        if self._show():
             await self.listener.start()
         else:
             await self.listener.close()
+
+    def _show(self) -> bool:
+        pages = {page.domain: page for page in self._parts.store.status_pages()}
+        self._publisher.show(pages)
+        return bool(pages)
 
     async def _route(self) -> None:
         domains = [page.domain for page in self._parts.store.status_pages()]
@@ -163,6 +166,7 @@ class StatusPages:
                 self._parts.store.remove_status_page(domain)
             else:
                 self._parts.store.put_status_page(before)
+            self._show()
 
     def _apps(self) -> tuple[str, ...]:
         return tuple(record.name for record in self._parts.store.apps())

@@ -68,6 +68,11 @@ def ask(agent: Agent, head: str) -> str:
         return b"".join(iter(lambda: channel.recv(65536), b"")).decode("utf-8", "replace")
 
 
+def parsed(feed: str | bytes) -> ET.Element:
+    """The feed, which is cove's own."""
+    return ET.fromstring(feed)  # noqa: S314 - no stranger's document
+
+
 def refusal(call: Any) -> str:
     """Why something is refused."""
     with pytest.raises(ApiError) as caught:
@@ -121,7 +126,7 @@ def test_the_page_shows_an_app_going_down_and_coming_back(shop: Agent, images: I
     (incident,) = after["incidents"]
     assert incident["ended"] > incident["began"]
     feed = shop.web.get(PAGE, "/feed.atom")
-    titles = [t.text for t in ET.fromstring(feed.text).iter("{http://www.w3.org/2005/Atom}title")]
+    titles = [t.text for t in parsed(feed.text).iter("{http://www.w3.org/2005/Atom}title")]
     assert len(titles) == 2
     for text in (down.text, json.dumps(after), feed.text):
         for secret in (address, images.hello, name, "healthz", "127.0.0.1", host("shop"), "502"):
@@ -156,7 +161,7 @@ def test_names_and_titles_are_text_and_nothing_else(shop: Agent):
     assert "<script" not in page
     assert page.count("&lt;script&gt;") >= 3
     assert seen(shop)["title"] == HOSTILE
-    feed = ET.fromstring(shop.web.get(PAGE, "/feed.atom").text)
+    feed = parsed(shop.web.get(PAGE, "/feed.atom").text)
     assert feed.findtext("{http://www.w3.org/2005/Atom}title") == HOSTILE
     for bad in ("a\nb", "\u202e", "x" * 81, "\x00"):
         with pytest.raises(ApiError) as caught:

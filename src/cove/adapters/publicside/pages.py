@@ -87,9 +87,10 @@ class PageListener:
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            writer.transport.abort()
+            pass  # who does not ask, or does not listen, is hung up on
         finally:
             self._open.pop(writer, None)
+            writer.transport.abort()  # nothing, where it is closed
 
     async def _response(self, reader: asyncio.StreamReader) -> bytes:
         try:

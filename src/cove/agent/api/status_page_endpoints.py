@@ -21,7 +21,6 @@ _PAGES: Final = "/v1/status-pages"
 _LONGEST: Final = 80  # characters of a title or label
 _MOST_APPS: Final = 500
 _MOST_PAGES: Final = 50
-_CODE: Final = "status-page"
 _HELP: Final = "cove status-page set --help"
 
 Domain = Annotated[str, Meta(max_length=names.MAX_DOMAIN + 1)]
@@ -83,7 +82,7 @@ class StatusPageEndpoints:
         """The page as it is to be. Raises InvalidFile and NotFound; nothing has changed then."""
         _check_domain(change.domain)
         if before is None and len(self._parts.store.status_pages()) >= _MOST_PAGES:
-            raise InvalidFile(f"there are {_MOST_PAGES} status pages, and no room for more")
+            raise InvalidFile(f"there are {_MOST_PAGES} status pages already", code="status-page")
         base = before or StatusPage(domain=change.domain)
         given = {
             key: value
@@ -97,7 +96,7 @@ class StatusPageEndpoints:
         if not page.apps and not page.every:
             raise InvalidFile(
                 "it is not said what the status page shows",
-                code=_CODE,
+                code="status-page",
                 hint="--app NAME for an app, --all for every app, those to come included",
             )
         return page
@@ -110,20 +109,24 @@ class StatusPageEndpoints:
                 near = nearest(one.app, known)
                 raise NotFound(f"there is no app {one.app[:80]}{near}", hint="cove status")
             if one.app in seen:
-                raise InvalidFile(f"{one.app} is named twice", code=_CODE, hint=_HELP)
+                raise InvalidFile(f"{one.app} is named twice", code="status-page", hint=_HELP)
             seen.add(one.app)
 
 
 def _check_domain(domain: str) -> None:
     if len(domain) > names.MAX_DOMAIN or not names.matches(names.DOMAIN, domain):
         raise InvalidFile(
-            f"{domain[:80]!r} is not a domain such as status.example.com", code=_CODE, hint=_HELP
+            f"{domain[:80]!r} is not a domain such as status.example.com",
+            code="status-page",
+            hint=_HELP,
         )
 
 
 def _check_text(text: str) -> None:
     """No character that cannot be seen: it could change how others are read, or end a document."""
     if len(text) > _LONGEST:
-        raise InvalidFile(f"{text[:20]!r}… is longer than {_LONGEST} characters", code=_CODE)
+        raise InvalidFile(
+            f"{text[:20]!r}… is longer than {_LONGEST} characters", code="status-page"
+        )
     if not text.isprintable():
-        raise InvalidFile(f"{text!r} holds characters that cannot be shown", code=_CODE)
+        raise InvalidFile(f"{text!r} holds characters that cannot be shown", code="status-page")
