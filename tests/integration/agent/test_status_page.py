@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,31 @@ def test_a_page_outlives_the_agent_and_the_proxy(shop: Agent):
     shop.start()
     until(lambda: shop.web.get(PAGE).status == 200, "the page is there again", LONG)
     assert shop.version()["proxy"]["problem"] == ""  # type: ignore[index]
+
+
+def test_a_page_is_there_before_docker_is(shop: Agent):
+    """It says that nothing is known rather than that all is well, and becomes whole again."""
+    show(shop, apps=[{"app": "shop"}])
+    shop.stop()
+    shop.env["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+    try:
+        shop.launch()
+
+        def answer() -> str:
+            with suppress(ConnectionRefusedError):
+                return ask(shop, f"GET / HTTP/1.1\r\nHost: {PAGE}\r\n\r\n")
+            return ""
+
+        said = until(answer, "the page is there", LONG)
+        assert said.startswith("HTTP/1.1 200 ")
+        assert "The state of some services is not known" in said
+        version = shop.version()
+        assert version
+        assert not version["ready"]
+    finally:
+        del shop.env["DOCKER_HOST"]
+        shop.restart()
+    until(lambda: level(shop, "shop") == "operational", "it is seen up again", LONG, pause=2)
 
 
 def test_what_is_removed_is_gone(shop: Agent):
