@@ -219,13 +219,25 @@ def test_who_dawdles_keeps_nobody_from_the_page(shop: Agent):
 
 
 def test_a_flood_is_turned_away_by_the_proxy(shop: Agent):
-    """The page is for a few requests a second and client; apps' own routes do not notice."""
+    """The page is for a few requests a second and client; apps' own routes do not notice.
+
+    And no visitor of the page is in the proxy's log, whatever the answer was.
+    """
     show(shop, apps=[{"app": "shop"}])
     with ThreadPoolExecutor(8) as pool:
         flood = list(pool.map(lambda _: shop.web.get(PAGE).status, range(120)))
         own = list(pool.map(lambda _: shop.web.get(host("shop"), "/healthz").status, range(120)))
     assert set(flood) == {200, 429}
     assert set(own) == {200}
+    assert shop.web.get(host("shop"), "/none").status == 404
+    proxy = f"{shop.instance}_proxy-proxy-1"
+    log = until(lambda: _with("/none", docker("logs", proxy)), "the log is written", LONG)
+    assert "429" not in log
+    assert "_page" not in log
+
+
+def _with(mark: str, text: str) -> str:
+    return text if mark in text else ""
 
 
 def test_an_unchanged_page_is_not_sent_again(shop: Agent):

@@ -26,6 +26,8 @@ def test_a_page_is_led_to_the_public_side_over_tls():
     assert plain["entryPoints"] == ["web"]
     redirect = http["middlewares"][plain["middlewares"][0]]
     assert redirect == {"redirectScheme": {"scheme": "https", "permanent": True}}
+    unseen = {"accessLogs": False, "metrics": False}
+    assert router["observability"] == plain["observability"] == unseen
     assert routes.services == {"_page": ("http://127.0.0.1:300",)}
     assert set(routes.routers) == set(http["routers"])
 
