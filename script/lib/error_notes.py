@@ -230,9 +230,9 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "rollout-failed": Note("Failed, for the reason in the message.", "Follow the reason."),
     "route-taken": Note(
-        "Another app has this domain and path, or another certificate for the domain. The message "
-        "names it.",
-        "Choose another domain or path, or remove that app; or bring the same certificate.",
+        "Another app has this domain and path, or another certificate for the domain, or the "
+        "status page has the domain. The message names it.",
+        "Choose another domain or path, or remove that app or page; or bring the same certificate.",
     ),
     "secret-key": Note(
         "`secret.key` in the data directory is missing, damaged or readable by others.",
@@ -246,6 +246,11 @@ NOTES: Final[dict[str, Note]] = {
     "state": Note(
         "`state.db` is damaged, locked, or was written by a newer cove.",
         "Follow the hint; restore the data directory from a backup if it is damaged.",
+    ),
+    "status-page": Note(
+        "The domain, a text or the choice of apps of a status page cannot be meant; nothing was "
+        "changed.",
+        "`cove status-page set --help`.",
     ),
     "subnets-exhausted": Note(
         "No /26 of the pool is free for the app's network.",

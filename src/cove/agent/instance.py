@@ -66,6 +66,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     # Loopback ports that the proxy leads authorities' challenges to; 0: none chosen yet.
     challenge_port: int = 0
     alpn_port: int = 0
+    page_port: int = 0  # and another, to status pages
     access_log: AccessLog = "errors"
     metrics_port: int = 0  # of loopback, for Prometheus; 0: the socket only
     # How long and how much of logs is kept.
@@ -190,18 +191,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def guarded_port(port: int, beside: int = 0) -> int:
-    """A port on loopback to answer challenges at, other than `beside`: `port`, or a better one.
+def guarded_port(port: int, *beside: int) -> int:
+    """A port on loopback for the public side, other than those `beside`: `port`, or a better one.
 
     One that only root can listen on: whoever else did while the agent is away could prove the
-    domains of this server to an authority, and have certificates for them. Where this machine
-    lets everybody listen everywhere, or this process not there, any free port.
+    domains of this server to an authority, have certificates for them, and be its status page.
+    Where this machine lets everybody listen everywhere, or this process not there, any free port.
     """
     limit = min(unprivileged_start(), _FIRST_RESERVED)
     fits = port_free(port, "127.0.0.1") if port else False
     if fits and port < limit:
         return port
-    free = (p for p in _shuffled(range(_FIRST_GUARDED, limit)) if p != beside and not _named(p))
+    free = (p for p in _shuffled(range(_FIRST_GUARDED, limit)) if p not in beside and not _named(p))
     found = next((p for p in free if port_free(p, "127.0.0.1")), 0)
     return found or (port if fits else free_port())
 

@@ -15,6 +15,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -97,6 +98,7 @@ async def _reachable(instance: Instance, identity: Identity) -> Identity:
 
 async def _live(parts: Parts, api: Api) -> None:
     logs = asyncio.create_task(parts.logs.run())
+    await _pages(parts.status_pages.listen)
     await _begin(parts, api)
     await parts.listener.start()
     parts.certification.recall()
@@ -104,6 +106,7 @@ async def _live(parts: Parts, api: Api) -> None:
     marker = parts.instance.apps_stopped
     await recovery.recover(parts.rollouts, everything=marker.exists())
     marker.unlink(missing_ok=True)
+    await _pages(parts.status_pages.restore)
     parts.proxy.view = await parts.proxy.look()
     api.ready = True
     parts.happenings.record("agent", f"the agent {__version__} is ready")
@@ -112,6 +115,14 @@ async def _live(parts: Parts, api: Api) -> None:
     gc.collect()
     gc.freeze()
     await asyncio.gather(watch(parts), logs)
+
+
+async def _pages(act: Callable[[], Awaitable[None]]) -> None:
+    """Nothing else waits for a status page; the watch tries again."""
+    try:
+        await act()
+    except CoveError as error:
+        _log.warning("status pages: %s", error.message)
 
 
 async def _begin(parts: Parts, api: Api) -> None:

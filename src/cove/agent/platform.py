@@ -36,6 +36,7 @@ from cove.agent.measuring import Measuring
 from cove.agent.metric_readings import MetricReadings
 from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
+from cove.agent.status_pages import PageParts, StatusPages
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
 from cove.ports import Platform
@@ -67,6 +68,7 @@ class Parts:
     logs: Logs
     measuring: Measuring
     observation: Observation
+    status_pages: StatusPages
 
     def proxy_settings(self) -> ProxySettings:
         """What routes need to know of the proxy, as it is now."""
@@ -79,6 +81,7 @@ class Parts:
     async def close(self) -> None:
         """Closes connections and files."""
         await self.listener.close()
+        await self.status_pages.listener.close()
         await self.measuring.close()
         await self.proxy_api.close()
         await self.client.close()
@@ -158,6 +161,14 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     observation.alerting.add(MetricReadings(measuring.recent))
     patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])
     observation.alerting.add(patterns)
+    page_parts = PageParts(
+        store=store,
+        certification=certification,
+        proxy=files,
+        uptime=observation.uptime,
+        alerting=observation.alerting,
+        settings=lambda: rollouts.proxy,
+    )
     return Parts(
         instance=instance,
         identity=identity,
@@ -177,6 +188,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         logs=logs,
         measuring=measuring,
         observation=observation,
+        status_pages=StatusPages(page_parts, identity.page_port),
     )
 
 
@@ -184,6 +196,9 @@ def _with_ports(identity: Identity, instance: Instance, host: LinuxHost) -> Iden
     """Ports that nobody else holds: nobody else may speak for the proxy or answer challenges."""
     api = free_port() if host.held_by_others(identity.api_port) else identity.api_port
     challenge = guarded_port(identity.challenge_port)
-    alpn = guarded_port(identity.alpn_port, beside=challenge)
-    chosen = replace(identity, api_port=api, challenge_port=challenge, alpn_port=alpn)
+    alpn = guarded_port(identity.alpn_port, challenge)
+    page = guarded_port(identity.page_port, challenge, alpn)
+    chosen = replace(
+        identity, api_port=api, challenge_port=challenge, alpn_port=alpn, page_port=page
+    )
     return identity if chosen == identity else instance.save(chosen)

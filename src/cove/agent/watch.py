@@ -35,6 +35,7 @@ async def watch(parts: Parts) -> None:
         _every(PROXY_EVERY, _look_at_proxy, parts),
         _every(REPAIR_EVERY, Repairs().look, parts),
         _every(SWEEP_EVERY, _sweep, parts),
+        _every(REPAIR_EVERY, _restore_pages, parts),
         _every(RENEW_EVERY, _maintain, parts),
         parts.certification.run(),
         observe(parts),
@@ -151,6 +152,10 @@ class Patience:
 async def _sweep(parts: Parts) -> None:
     for record in parts.store.apps():
         await recovery.sweep(record.name, parts.rollouts)
+
+
+async def _restore_pages(parts: Parts) -> None:
+    await parts.status_pages.restore()
 
 
 async def _maintain(parts: Parts) -> None:

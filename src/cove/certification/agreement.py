@@ -15,6 +15,7 @@ from cove.errors import Refused
 from cove.model.app import App
 from cove.model.certificates import CertFacts
 from cove.model.release import Release
+from cove.model.statuspage import StatusPage
 from cove.ports import CertificateFiles
 
 _ALONE: Final = (
@@ -44,6 +45,32 @@ def check(
             rests = release.app in resting
             _compare(spec.name, mine, release.app, sources, theirs, rests=rests)
             _compare(release.app, theirs, spec.name, wanted.of_app(spec), mine, rests=rests)
+
+
+def check_pages(spec: App, brought: Iterable[CertFacts], pages: Iterable[StatusPage]) -> None:
+    """Raises Refused (`route-taken`) where a certificate that the app brings names a page."""
+    domains = {page.domain for page in pages}
+    for facts in brought:
+        for name in sorted(domains & {*facts.names}):
+            raise _names_page(spec.name, facts.domain, name)
+
+
+def check_page(domain: str, releases: Iterable[Release], files: CertificateFiles) -> None:
+    """The same for a page that is to come."""
+    for release in releases:
+        for name, source in wanted.of_app(release.spec).items():
+            facts = files.facts("own", name) if source == "own" else None
+            if facts is not None and domain in facts.names:
+                raise _names_page(release.app, name, domain)
+
+
+def _names_page(bringer: str, brought_for: str, page: str) -> Refused:
+    return Refused(
+        f"the certificate that the app {bringer} brings for {brought_for} is also for {page}, the "
+        "domain of the status page: it could be shown there",
+        code="route-taken",
+        hint="bring one for the app's own domains alone, or give the page another domain",
+    )
 
 
 def _compare(

@@ -89,6 +89,7 @@ class Certification:
         brought = await own.brought(spec, self.parts.files)
         resting = [record.name for record in self.parts.store.apps() if record.stopped]
         agreement.check(spec, brought, self._releases(), self.parts.files, resting)
+        agreement.check_pages(spec, brought, self.parts.store.status_pages())
 
     def begin(self, release: Release) -> None:
         """A release is on its way: its public domains are obtained from now on."""
@@ -110,12 +111,32 @@ class Certification:
 
     async def settle(self, release: Release, seconds: float) -> tuple[str, ...]:
         """Waits for the release's public certificates; returns why some are not there yet."""
+        return await self._settled(self._public(release), seconds)
+
+    async def _settled(self, domains: list[str], seconds: float) -> tuple[str, ...]:
         deadline = self._now() + seconds
-        while missing := [d for d in self._public(release) if not self._valid(d)]:
+        while missing := [d for d in domains if not self._valid(d)]:
             if self._now() >= deadline or all(self._hopeless(d, deadline) for d in missing):
                 return tuple(excuse(domain, self._progress.get(domain)) for domain in missing)
             await asyncio.sleep(_POLL)
         return ()
+
+    # --- what status pages ask for
+
+    def check_page(self, domain: str) -> None:
+        """Raises Refused (`route-taken`) where the certificate of an app names the domain."""
+        agreement.check_page(domain, self._releases(), self.parts.files)
+
+    async def ensure_page(self, domain: str) -> None:
+        """Sees to the certificate of a page that was just recorded; a local one lies ready."""
+        if wanted.source_of_page(domain) == "local":
+            await self.parts.local.ensure([domain])
+        self.refresh()
+
+    async def settle_page(self, domain: str, seconds: float) -> tuple[str, ...]:
+        """Waits for the page's public certificate; returns why it is not there yet."""
+        public = [domain] if wanted.source_of_page(domain) == "acme" else []
+        return await self._settled(public, seconds)
 
     # --- what the agent asks for
 
@@ -148,7 +169,8 @@ class Certification:
 
     def _look(self) -> None:
         self._looked = True
-        self._wanted = wanted.of_releases(self._releases())
+        pages = wanted.of_pages(self.parts.store.status_pages())
+        self._wanted = {**pages, **wanted.of_releases(self._releases())}
         public = self._of("acme")
         # What is just coming counts once the proxy has shown it.
         self._facts = {

@@ -12,6 +12,9 @@ from msgspec import Struct
 from cove.model.app import App, Route, is_local_domain
 from cove.model.certificates import CertSource
 from cove.model.release import Release
+from cove.model.statuspage import StatusPage
+
+STATUS_PAGE = "status page"  # in the place of an app's name, and no app's name can have a space
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
@@ -53,3 +56,17 @@ def of_releases(releases: Iterable[Release]) -> dict[str, Wanted]:
             chosen = "own" if before and before.source == "own" else source
             found[domain] = Wanted(domain=domain, source=chosen, apps=tuple(dict.fromkeys(apps)))
     return found
+
+
+def of_pages(pages: Iterable[StatusPage]) -> dict[str, Wanted]:
+    """Every domain of a status page; no app has any of them."""
+    return {page.domain: _of_page(page.domain) for page in pages}
+
+
+def source_of_page(domain: str) -> CertSource:
+    """Where the domain of a status page has its certificate from."""
+    return "local" if is_local_domain(domain) else "acme"
+
+
+def _of_page(domain: str) -> Wanted:
+    return Wanted(domain=domain, source=source_of_page(domain), apps=(STATUS_PAGE,))

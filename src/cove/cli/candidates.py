@@ -122,6 +122,11 @@ def _silenceable(context: click.Context) -> _Found:
     yield from _rules(context)
 
 
+def _status_pages(context: click.Context) -> _Found:
+    for page in _ask(context, "/v1/status-pages").get("pages", ()):
+        yield str(page["domain"]), str(page["title"])
+
+
 _PATHS: Final = {"files": "file", "folders": "dir"}
 _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "apps": _apps,
@@ -134,4 +139,5 @@ _KINDS: Final[dict[str, Callable[[click.Context], _Found]]] = {
     "channels": _channels,
     "silences": _silences,
     "silenceable": _silenceable,
+    "status-pages": _status_pages,
 }

@@ -46,6 +46,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "Check this machine and say how to mend it",
         "certs": "Certificates, and cove's own authority",
         "alerts": "What fires, who is told, and what is silenced",
+        "status-page": "A public page that says how the apps do",
         "completion": "Completion of commands and names in your shell",
         "version": "Versions of cove and what it runs on",
     },
@@ -70,7 +71,9 @@ class LazyGroup(click.Group):
         """Imports the command's module; None where there is no such command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"cove.cli.commands.{cmd_name}").command
+        command: click.Command = import_module(
+            f"cove.cli.commands.{cmd_name.replace('-', '_')}"
+        ).command
         command.name = cmd_name
         command.short_help = COMMANDS[cmd_name]
         return command

@@ -14,6 +14,7 @@ from cove.model import certificates as tls
 from cove.model.app import App
 from cove.model.events import Event, EventKind, Outcome, Rollout, RolloutKind
 from cove.model.release import Image, Release
+from cove.model.statuspage import StatusPage
 
 
 class AppRecord(Struct, frozen=True, kw_only=True):
@@ -140,6 +141,18 @@ class Store(Protocol):
     def cert_progress(self) -> tuple[tls.CertProgress, ...]: ...
     def save_cert_progress(self, progress: tls.CertProgress) -> None: ...
     def forget_cert_progress(self, domain: str) -> None: ...
+
+    def status_pages(self) -> tuple[StatusPage, ...]:
+        """By domain; one that cannot be read is left out."""
+
+    def check_no_page(self, claims: Iterable[str]) -> None:
+        """Raises Refused (`route-taken`) where a status page has the domain of a claim."""
+
+    def put_status_page(self, page: StatusPage) -> None:
+        """Keeps a page. Raises Refused (`route-taken`) where an app has its domain."""
+
+    def remove_status_page(self, domain: str) -> bool:
+        """Whether there was one."""
 
     def add_event(
         self, rollout_id: int, kind: EventKind, index: int, text: str, data: dict[str, Any]

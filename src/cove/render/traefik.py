@@ -146,14 +146,14 @@ class _Builder:
     def _router(
         self, name: str, route: Route, domain: str, service: str, middlewares: list[str]
     ) -> None:
-        pattern = names.is_wildcard(domain) or (self.settings.alpn and _is_public(route, domain))
+        pattern = names.is_wildcard(domain) or (self.settings.alpn and is_public(route, domain))
         router: dict[str, Any] = {
-            "rule": _host(domain, pattern=pattern) + _path(route),
+            "rule": host_rule(domain, pattern=pattern) + _path(route),
             "service": service,
             "entryPoints": ["websecure" if route.encrypted else "web"],
         }
         if pattern:
-            router["priority"] = _priority(domain, route)
+            router["priority"] = priority_of(domain, route)
         if middlewares:
             router["middlewares"] = middlewares
         if route.encrypted:
@@ -187,7 +187,7 @@ class _Builder:
         }
 
 
-def _host(domain: str, *, pattern: bool) -> str:
+def host_rule(domain: str, *, pattern: bool) -> str:
     """The domain matches a strict pattern; only its dots mean something to a regular expression."""
     if not pattern:
         return f"Host(`{domain}`)"
@@ -202,16 +202,17 @@ def _path(route: Route) -> str:
     return f" && (Path(`{path}`) || PathPrefix(`{path}/`))" if path else ""
 
 
-def _priority(domain: str, route: Route) -> int:
+def priority_of(domain: str, route: Route) -> int:
     """What Traefik gives a rule by itself is its length, so a pattern would beat another's name.
 
     One name keeps what its plain rule has; a wildcard comes after every name there can be.
     """
-    length = len(_host(domain, pattern=False) + _path(route))
+    length = len(host_rule(domain, pattern=False) + _path(route))
     return length - _BEHIND if names.is_wildcard(domain) else length
 
 
-def _is_public(route: Route, domain: str) -> bool:
+def is_public(route: Route, domain: str) -> bool:
+    """Whether a public authority certifies the name for this route."""
     return route.encrypted and route.tls == "auto" and not is_local_domain(domain)
 
 

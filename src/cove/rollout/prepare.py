@@ -86,6 +86,7 @@ def check_claims(spec: App, store: Store) -> None:
     And InvalidFile (`certificate`) for two certificates for one domain.
     """
     claims = [claim for route in spec.routes for claim in route.claims()]
+    store.check_no_page(claims)
     taken = store.claimed_by_others(spec.name, claims)
     if taken:
         listed = "; ".join(f"{claim} belongs to the app {owner}" for claim, owner in taken.items())

@@ -80,7 +80,7 @@ def test_another_user_cannot_answer_challenges(images: Images) -> None:
         before = json.loads(path.read_text())
         agent.api("POST", "/v1/shutdown", {})
         assert agent.exit_code() == 0
-        for name in ("challenge_port", "alpn_port"):
+        for name in ("challenge_port", "alpn_port", "page_port"):
             program = IMPOSTOR.format(nobody=NOBODY, port=before[name])
             argv = [sys.executable, "-I", "-c", program]
             ended = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)

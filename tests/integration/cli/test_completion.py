@@ -99,7 +99,7 @@ def spoken(data_dir: Path, shell: str, *words: str) -> str:
 
 def test_commands_are_completed(data_dir):
     """Those that begin so, and all for nothing."""
-    assert tab(data_dir, "st") == ["status", "stop", "start"]
+    assert tab(data_dir, "st") == ["status", "stop", "start", "status-page"]
     assert set(tab(data_dir, "")) == set(COMMANDS)
     assert "--follow" in tab(data_dir, "logs", "--f")
 

@@ -163,8 +163,8 @@ def as_an_older_version_left_it(path: Path) -> None:
         deploy(store, RICH)
     with closing(sqlite3.connect(path)) as raw:
         for later in MIGRATIONS[SEALING + 1 :]:
-            for table in re.findall(r"CREATE TABLE (\w+)", later):
-                raw.execute(f"DROP TABLE {table}")
+            for kind, name in reversed(re.findall(r"CREATE (TABLE|TRIGGER) (\w+)", later)):
+                raw.execute(f"DROP {kind} IF EXISTS {name}")
         raw.execute("ALTER TABLE releases DROP COLUMN unsealed")
         raw.execute(f"PRAGMA user_version = {SEALING}")
         raw.commit()

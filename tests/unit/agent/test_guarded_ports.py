@@ -39,7 +39,7 @@ def test_two_ports_differ(taken: set[int]) -> None:
     """Even when a single one is left besides."""
     (last, other) = 300, 301
     taken.update(set(range(1, 1024)) - {last, other})
-    assert guarded_port(0, beside=last) == other
+    assert guarded_port(0, last) == other
 
 
 def test_ports_of_known_services_are_left_to_them(

@@ -15,6 +15,12 @@ BESIDE = (
     "SELECT claim, app FROM claims WHERE app <> ? AND substr(claim, 1, length(?) + 1) = ? || '/'"
     " ORDER BY claim"
 )
+# A page holds its domain as a whole.
+PAGE_OF = "SELECT 1 FROM status_pages WHERE domain = ?"
+ON_DOMAIN = (
+    "SELECT claim, app FROM claims WHERE substr(claim, 1, length(?) + 1) = ? || '/'"
+    " ORDER BY claim LIMIT 1"
+)
 OTHER_HOLDER = "SELECT app FROM claims WHERE claim = ? AND app <> ? LIMIT 1"
 
 
@@ -24,9 +30,12 @@ def of_spec(spec: App) -> tuple[str, ...]:
 
 
 def refuse_taken(db: sqlite3.Connection, app: str, claims: Sequence[str]) -> None:
-    """Raises Refused (`route-taken`) when another app holds one of the claims."""
+    """Raises Refused (`route-taken`) when another app, or a status page, has one of the claims."""
     taken = {}
     for claim in claims:
+        domain = claim.partition("/")[0]
+        if db.execute(PAGE_OF, (domain,)).fetchone() is not None:
+            raise page_has(domain)
         row = db.execute(OTHER_HOLDER, (claim, app)).fetchone()
         if row is not None:
             taken[claim] = row["app"]
@@ -50,6 +59,15 @@ def drop(db: sqlite3.Connection, app: str, release: int) -> None:
 def drop_all_but(db: sqlite3.Connection, app: str, release: int) -> None:
     """Gives up the claims of every other release of the app."""
     db.execute("DELETE FROM claims WHERE app = ? AND release <> ?", (app, release))
+
+
+def page_has(domain: str) -> Refused:
+    """The refusal of an app's route on the domain of a status page."""
+    return Refused(
+        f"{domain} belongs to the status page",
+        code="route-taken",
+        hint=f"choose another domain, or free it with: cove status-page remove {domain}",
+    )
 
 
 def _route_taken(taken: dict[str, str]) -> Refused:

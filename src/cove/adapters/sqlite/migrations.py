@@ -220,6 +220,28 @@ CREATE TABLE alert_deliveries (
 CREATE INDEX alert_deliveries_by_channel ON alert_deliveries (channel);
 """
 
+# A page's domain and the apps' routes exclude each other, whichever comes first.
+_STATUS_PAGES = """
+CREATE TABLE status_pages (
+    domain TEXT NOT NULL PRIMARY KEY,
+    page TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER no_claim_on_a_page BEFORE INSERT ON claims
+WHEN EXISTS (
+    SELECT 1 FROM status_pages WHERE substr(NEW.claim, 1, length(domain) + 1) = domain || '/'
+)
+BEGIN
+    SELECT RAISE(ABORT, 'an app claims the domain of a status page');
+END;
+CREATE TRIGGER no_page_on_a_claim BEFORE INSERT ON status_pages
+WHEN EXISTS (
+    SELECT 1 FROM claims WHERE substr(claim, 1, length(NEW.domain) + 1) = NEW.domain || '/'
+)
+BEGIN
+    SELECT RAISE(ABORT, 'a status page claims the domain of an app');
+END;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     _FIRST,
     _GRANTS,
@@ -228,6 +250,7 @@ MIGRATIONS: tuple[str, ...] = (
     _CERTIFICATES,
     _SEALED_SPECS,
     _ALERTS,
+    _STATUS_PAGES,
 )
 
 

@@ -21,6 +21,7 @@ from cove.adapters.sqlite.grants import GrantRecords
 from cove.adapters.sqlite.happenings import HappeningRecords
 from cove.adapters.sqlite.releases import ReleaseRecords
 from cove.adapters.sqlite.rollouts import RolloutRecords
+from cove.adapters.sqlite.status_pages import StatusPageRecords
 from cove.ports import Store
 from cove.ports.watching import AlertStore
 
@@ -36,6 +37,7 @@ class SqliteStore(
     HappeningRecords,
     CertificateRecords,
     AlertRecords,
+    StatusPageRecords,
     Store,
     AlertStore,
 ):

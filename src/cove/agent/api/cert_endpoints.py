@@ -121,6 +121,7 @@ class CertEndpoints:
         if settings.challenge != before.challenge:
             for record in parts.store.apps():
                 await recovery.restore(record.name, parts.rollouts)
+            await parts.status_pages.reroute()
         return answer({"acme": _view(settings)})
 
 

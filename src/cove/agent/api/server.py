@@ -20,6 +20,7 @@ from cove.agent.api.log_endpoints import LogEndpoints
 from cove.agent.api.metric_endpoints import MetricEndpoints
 from cove.agent.api.openapi import document
 from cove.agent.api.rollout_endpoints import RolloutEndpoints
+from cove.agent.api.status_page_endpoints import StatusPageEndpoints
 from cove.agent.api.uptime_endpoints import UptimeEndpoints
 from cove.agent.platform import Parts
 from cove.errors import PlatformError
@@ -47,6 +48,7 @@ class Api:
             MetricEndpoints(parts),
             UptimeEndpoints(parts),
             AlertEndpoints(parts),
+            StatusPageEndpoints(parts),
             self,
         )
 

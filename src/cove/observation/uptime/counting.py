@@ -61,14 +61,11 @@ def availability(up: float, down: float) -> float | None:
     return up / (up + down) if up + down > 0 else None
 
 
-def last_outage(changes: Sequence[Change]) -> Outage | None:
-    """Of a route's changes, oldest first."""
-    found = outages(changes)
-    return found[-1] if found else None
-
-
 def outages(changes: Sequence[Change]) -> list[Outage]:
-    """From the change to down to the one that ended it. 0 as the end: it is not over."""
+    """Of a route's changes, oldest first, the same way round.
+
+    From the change to down to the one that ended it. 0 as the end: it is not over.
+    """
     found: list[Outage] = []
     begun: Change | None = None
     for change in changes:

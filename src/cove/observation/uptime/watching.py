@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from cove.errors import PlatformError
-from cove.model.uptime import Minute, RouteUptime, Target
+from cove.model.uptime import Minute, Outage, RouteUptime, Target
 from cove.observation.uptime import course as courses
 from cove.observation.uptime.counting import (
     MINUTE,
     SPANS,
     availability,
-    last_outage,
     minutes,
+    outages,
     summed,
 )
 from cove.observation.uptime.course import Course, Turn
@@ -91,40 +91,42 @@ class Uptime:
 
     async def views(self, app: str = "") -> list[RouteUptime]:
         """Every route with its figures, by name. Raises PlatformError."""
+        return [view for view, _ in await self.histories(app)]
+
+    async def histories(self, app: str = "") -> list[tuple[RouteUptime, tuple[Outage, ...]]]:
+        """The same, each with the outages that are kept, oldest first. Raises PlatformError."""
         now = self._now()
         self._refresh()
         sums = await asyncio.to_thread(self._store.sums, now, tuple(SPANS.values()))
         days = await asyncio.to_thread(self._store.days, now)
-        views = []
+        histories = []
         for target, course in sorted(self.current(), key=lambda pair: pair[0].route):
             if app and target.app != app:
                 continue
-            changes = await asyncio.to_thread(self._store.changes, target.route)
+            past = outages(await asyncio.to_thread(self._store.changes, target.route))
             found = sums.get(target.route, {})
             seen = course.look
-            views.append(
-                RouteUptime(
-                    app=target.app,
-                    route=target.route,
-                    url=target.url,
-                    state=course.state,
-                    since=course.since,
-                    detail=course.detail,
-                    checked=seen.at if seen else 0.0,
-                    seconds=seen.seconds if seen else 0.0,
-                    expires=seen.expires if seen else 0.0,
-                    answering=seen.answering if seen else 0,
-                    replicas=seen.replicas if seen else len(target.addresses),
-                    rolling=target.rolling,
-                    availability={
-                        name: availability(*found.get(span, (0.0, 0.0)))
-                        for name, span in SPANS.items()
-                    },
-                    outage=last_outage(changes),
-                    days=days.get(target.route, ()),
-                )
+            view = RouteUptime(
+                app=target.app,
+                route=target.route,
+                url=target.url,
+                state=course.state,
+                since=course.since,
+                detail=course.detail,
+                checked=seen.at if seen else 0.0,
+                seconds=seen.seconds if seen else 0.0,
+                expires=seen.expires if seen else 0.0,
+                answering=seen.answering if seen else 0,
+                replicas=seen.replicas if seen else len(target.addresses),
+                rolling=target.rolling,
+                availability={
+                    name: availability(*found.get(span, (0.0, 0.0))) for name, span in SPANS.items()
+                },
+                outage=past[-1] if past else None,
+                days=days.get(target.route, ()),
             )
-        return views
+            histories.append((view, tuple(past)))
+        return histories
 
     def _refresh(self) -> None:
         """Takes up what there is to look at now. Raises PlatformError."""
