@@ -31,7 +31,8 @@ import yaml
 
 from bench.lab import machine
 from bench.lab.instance import BIND, BenchError, free_ports, run
-from cove.render.proxy import ACCESS_LOGS, PROXY_ENVIRONMENT, AccessLog, ProxyPorts, static_document
+from cove.model.access import ACCESS_LOGS, AccessLog
+from cove.render.proxy import PROXY_ENVIRONMENT, ProxyPorts, static_document
 
 GOAL = 0.90
 HOST = "bench.localhost"

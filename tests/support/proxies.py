@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.model.access import ServerAccessLog
 from cove.ports import Proxy, ProxyRoutes
 from cove.render.proxy import ProxyPorts, base_document, static_document
 
@@ -61,10 +62,14 @@ class FakeGate(Gate):
 class RealGate(Gate):
     """Traefik with the configuration cove gives it, but for the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, access_log: ServerAccessLog = "errors") -> None:
         self.folder = folder
         self.ports = ProxyPorts(
-            http=free_port(), https=free_port(), api=free_port(), bind="127.0.0.1"
+            http=free_port(),
+            https=free_port(),
+            api=free_port(),
+            bind="127.0.0.1",
+            access_log=access_log,
         )
         self.api = TraefikApi(self.ports.api)
         self.proxy = self.files = TraefikProxy(folder, self.api, limit=5)

@@ -28,6 +28,7 @@ from cove.adapters.probe import HttpProbe
 from cove.adapters.publicside import ChallengeListener, CovePublicSide
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.agent.access_log import AccessLogChoices
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
 from cove.agent.log_patterns import LogPatterns
@@ -74,6 +75,7 @@ class Parts:
             https_port=self.identity.https_port,
             http_port=self.identity.http_port,
             alpn=self.certification.settings.challenge == "tls",
+            access_log=self.identity.access_log,
         )
 
     async def close(self) -> None:
@@ -130,6 +132,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         lambda: ChunkStore(instance.folder / "logs.db", identity.log_policy),
         identity.log_policy,
         lambda text: happenings.record("notice", text),
+        AccessLogChoices(store, identity.access_log).keeps,
     )
     platform = Platform(
         engine=engine,
@@ -141,7 +144,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         store=store,
         lines=logs.collector,
     )
-    settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
+    settings = ProxySettings(
+        https_port=identity.https_port,
+        http_port=identity.http_port,
+        access_log=identity.access_log,
+    )
     rollouts = Rollouts(platform, naming, settings)
     surroundings = Surroundings(
         instance=instance,

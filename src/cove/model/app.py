@@ -10,6 +10,8 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cove.model.access import AccessLog
+
 Tls = Literal["auto", "local", "off", "own"]
 Order = Literal["start-first", "stop-first"]
 PullPolicy = Literal["always", "missing", "never"]
@@ -198,6 +200,7 @@ class App(Struct, frozen=True, kw_only=True):
     networks: tuple[Network, ...] = ()  # beside the default one
     volumes: tuple[Volume, ...] = ()  # those that are more than a name
     powers: tuple[str, ...] = ()  # what of the host it uses, as `cove allow` spells it
+    access_log: AccessLog | None = None  # which of its requests are logged; None: as the server's
     # Values of variables in keys that are no environment: nobody is shown them, and a record that
     # holds any is encrypted as a whole.
     hidden: tuple[str, ...] = ()

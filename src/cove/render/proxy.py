@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from msgspec import Struct
 
 from cove.errors import InvalidFile
 from cove.model import names
+from cove.model.access import SLOW, ServerAccessLog, every_request
 from cove.model.metrics import LATENCY_BOUNDS
 from cove.render.naming import LABEL_INSTANCE, Naming
 from cove.render.traefik import CERTS_DIR, TRANSPORT
@@ -17,12 +18,9 @@ CONFIG_DIR = "/etc/cove"
 _FIRST = 1_000_000_000  # the priority of a router that wins over every app's
 _NO_HTTP = " && !ALPN(`h2`) && !ALPN(`http/1.1`) && !ALPN(`http/1.0`)"
 DEFAULT_CERTIFICATE = "_default"  # no domain starts with an underscore
-AccessLog = Literal["full", "errors", "off"]
-ACCESS_LOGS: Final[tuple[AccessLog, ...]] = get_args(AccessLog)
 # Traefik's heap is small, so Go would collect it many times a second under load. A larger step
 # costs some megabytes and gives back what the metrics and the access log take.
 PROXY_ENVIRONMENT: Final = {"GOGC": "200"}
-_SLOW: Final = "1s"  # an answer that took longer is logged, whatever its status
 _ACCESS_BUFFER: Final = 1000  # lines that may wait to be written, apart from the requests
 # What says who asked, for what, who answered and how long that took. No header, no user's name.
 _ACCESS_FIELDS: Final = (
@@ -51,7 +49,7 @@ class ProxyPorts(Struct, frozen=True, kw_only=True):
     https: int = 443
     api: int
     bind: str = ""
-    access_log: AccessLog = "errors"
+    access_log: ServerAccessLog = "errors"
 
 
 def static_document(ports: ProxyPorts) -> dict[str, Any]:
@@ -86,7 +84,7 @@ def static_document(ports: ProxyPorts) -> dict[str, Any]:
         },
     }
     if ports.access_log != "off":
-        document["accessLog"] = _access_log(full=ports.access_log == "full")
+        document["accessLog"] = _access_log(full=every_request(ports.access_log))
     return document
 
 
@@ -105,7 +103,7 @@ def _access_log(*, full: bool) -> dict[str, Any]:
         document["bufferingSize"] = _ACCESS_BUFFER
     else:
         # Not buffered: what is filtered out would wait in the buffer first, which costs more.
-        document["filters"] = {"statusCodes": ["400-599"], "minDuration": _SLOW}
+        document["filters"] = {"statusCodes": ["400-599"], "minDuration": f"{SLOW}s"}
     return document
 
 

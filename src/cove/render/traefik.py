@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from cove.errors import InvalidFile
 from cove.model import names
+from cove.model.access import ServerAccessLog
 from cove.model.app import Route, is_local_domain
 from cove.model.release import Release
 from cove.ports import ProxyRoutes
@@ -41,6 +42,7 @@ class ProxySettings(Struct, frozen=True, kw_only=True):
     # handshake for it, those of authorities too; one whose rule is a pattern leaves them to
     # `challenges_document`.
     alpn: bool = False
+    access_log: ServerAccessLog = "errors"  # what it logs at all
 
 
 def routes_to(release: Release, settings: ProxySettings) -> ProxyRoutes:
@@ -156,6 +158,8 @@ class _Builder:
             router["priority"] = _priority(domain, route)
         if middlewares:
             router["middlewares"] = middlewares
+        if self.release.spec.access_log == "off":
+            router["observability"] = {"accessLogs": False}
         if route.encrypted:
             router["tls"] = {}
         self.routers[name] = router

@@ -37,6 +37,16 @@ def test_the_last_hundred_lines_are_asked_for(cove: Cove, agent: FakeAgent) -> N
     assert agent.bodies("GET", LOGS) == [{"follow": "0", "tail": "100"}]
 
 
+def test_the_requests_of_an_app_are_asked_for(cove: Cove, agent: FakeAgent) -> None:
+    """They are the proxy's lines, found by the app; so with neither a service nor no app."""
+    agent.streams[LOGS] = [[line("{}", "access", 0, app="_proxy")]]
+    assert cove("logs", "shop", "--requests") == 0
+    assert agent.bodies("GET", LOGS) == [{"follow": "0", "tail": "100", "requests": "1"}]
+    for wrong in (("shop", "web", "--requests"), ("--requests",), ("_proxy", "--requests")):
+        assert cove("logs", *wrong) == 2
+        assert "--requests goes with an app" in cove.err
+
+
 def test_lines_of_several_say_whose_they_are(cove: Cove, agent: FakeAgent) -> None:
     """Service and release, where the app runs more than one container."""
     agent.answers["GET", "/v1/apps/shop"] = (200, {"app": {"replicas": [{}, {}]}})

@@ -28,6 +28,11 @@ def test_every_request_is_logged_if_asked():
     assert log["bufferingSize"] > 0
 
 
+def test_where_apps_choose_every_request_is_logged():
+    """Traefik cannot filter by route; and to change the default then replaces no proxy."""
+    assert static_document(ports(access_log="apps")) == static_document(ports(access_log="full"))
+
+
 def test_nothing_is_logged_if_asked():
     """Without an access log Traefik does not even count for it."""
     assert "accessLog" not in static_document(ports(access_log="off"))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cove.errors import InvalidFile
 from cove.model import names
@@ -30,6 +31,18 @@ def rendered(*routes: Route, settings: ProxySettings = USUAL) -> dict[str, Any]:
 def rules(http: dict[str, Any]) -> dict[str, str]:
     """Each router's rule."""
     return {name: router["rule"] for name, router in http["routers"].items()}
+
+
+def test_what_shall_not_be_logged_is_not_even_counted_for_it():
+    """None of the app's routers, its redirects among them; of other apps nothing is said."""
+    spec = app(routes=(route(redirect_from=("www.shop.test",)),))
+    quiet = routes_to(release(spec=replace(spec, access_log="off")), USUAL).document["http"]
+    assert len(quiet["routers"]) == 4
+    for router in quiet["routers"].values():
+        assert router["observability"] == {"accessLogs": False}
+    for choice in (None, "errors", "full"):
+        loud = routes_to(release(spec=replace(spec, access_log=choice)), USUAL)
+        assert "observability" not in str(loud.document)
 
 
 def test_an_encrypted_route():
