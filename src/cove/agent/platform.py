@@ -37,6 +37,7 @@ from cove.agent.measuring import Measuring
 from cove.agent.metric_readings import MetricReadings
 from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
+from cove.agent.route_names import RouteNames
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
 from cove.ports import Platform
@@ -160,7 +161,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         certification=certification,
         happenings=happenings,
     )
-    measuring = Measuring(instance, identity, client, naming)
+    measuring = Measuring(instance, identity, client, naming, RouteNames(store))
     observation = assemble_observation(surroundings)
     observation.alerting.add(MetricReadings(measuring.recent))
     patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])

@@ -240,6 +240,7 @@ class MetricSeries(Struct, frozen=True, kw_only=True):
     kind: Kind
     app: str
     service: str
+    route: str = ""  # domain and path; empty: all that lead to the service
     values: dict[str, list[float | None]]
 
 
