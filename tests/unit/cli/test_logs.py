@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -144,6 +145,18 @@ def test_what_was_left_out_is_told(cove: Cove, agent: FakeAgent) -> None:
     agent.streams[LOGS] = [[{"at": 0.0, "lost": 7}]]
     assert cove("logs", "shop", "-f") == 0
     assert "7 lines" in cove.err
+
+
+def test_a_request_is_told_in_short() -> None:
+    """What was asked and what came of it; other lines that look like one are left as they are."""
+    fields = {
+        "ClientHost": "192.0.2.1", "DownstreamContentSize": 2048, "DownstreamStatus": 404,
+        "Duration": 12_300_000, "RequestHost": "shop.test", "RequestMethod": "GET",
+        "RequestPath": "/a\x1b[2Jb", "RouterName": "shop_0@file", "level": "info", "msg": "",
+    }  # fmt: skip
+    assert flat(json.dumps(fields)) == "404 GET shop.test/ab 12 ms 2.0 kB from 192.0.2.1"
+    del fields["Duration"]
+    assert "DownstreamStatus=404" in flat(json.dumps(fields))
 
 
 def test_usage_lists_whose_logs_are_kept(cove: Cove, agent: FakeAgent) -> None:
