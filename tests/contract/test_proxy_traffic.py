@@ -321,3 +321,16 @@ async def test_connections_to_a_container_are_used_again(gate, client):
             await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
     # A busy machine may let some go idle for too long between two rounds.
     assert AT_ONCE <= opened <= AT_ONCE * ROUNDS // 2
+
+
+async def test_the_proxys_memory_has_a_limit(gate):
+    """By the word of its runtime, which counts it as the kernel does."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{gate.ports.api}/metrics") as response,
+    ):
+        told = dict(
+            line.split(" ") for line in (await response.text()).splitlines() if line[0] != "#"
+        )
+    assert float(told["go_gc_gomemlimit_bytes"]) == 256 << 20
+    assert float(told["go_gc_gogc_percent"]) == 400

@@ -72,3 +72,12 @@ def test_a_changed_configuration_replaces_the_container():
     """Its digest is a label."""
     documents = [compose_document("image", "/proxy", d, Naming("cove")) for d in ("a", "b")]
     assert documents[0] != documents[1]
+
+
+def test_the_container_bounds_its_own_memory():
+    """With many busy connections a larger step of the collector alone would double it."""
+    environment = compose_document("image", "/proxy", "a", Naming("cove"))["services"]["proxy"][
+        "environment"
+    ]
+    assert environment["GOMEMLIMIT"] == "256MiB"
+    assert int(environment["GOGC"]) > 100
