@@ -31,7 +31,9 @@ import yaml
 
 from bench.lab import machine
 from bench.lab.instance import BIND, BenchError, free_ports, run
-from cove.render.proxy import ACCESS_LOGS, PROXY_ENVIRONMENT, AccessLog, ProxyPorts, static_document
+from cove.model.access import ACCESS_LOGS, AccessLog
+from cove.render.proxy import PROXY_ENVIRONMENT, ProxyPorts, base_document, static_document
+from cove.render.traefik import TRANSPORT
 
 GOAL = 0.90
 HOST = "bench.localhost"
@@ -61,6 +63,7 @@ class Setting:
     document: dict[str, Any]
     environment: dict[str, str]
     port: int
+    transport: dict[str, Any]  # how it dials containers; empty: as Traefik does by itself
     pid: int = 0
     rates: list[float] = field(default_factory=list)
     cost: list[float] = field(default_factory=list)
@@ -77,10 +80,12 @@ def settings() -> list[Setting]:
         ports = ProxyPorts(http=port, https=secure, api=api, bind=BIND, access_log=choice)
         document = static_document(ports)
         environment = dict(PROXY_ENVIRONMENT)
+        transport = base_document(0)["http"]["serversTransports"]
         if name == "bare":
             document.pop("metrics")
             environment = {}
-        found.append(Setting(name, document, environment, port))
+            transport = {}
+        found.append(Setting(name, document, environment, port, transport))
     return found
 
 
@@ -118,7 +123,7 @@ def proxy(setting: Setting, folder: Path, target: int) -> Iterator[None]:
     dynamic = folder / "dynamic"
     dynamic.mkdir(parents=True)
     setting.document["providers"]["file"]["directory"] = str(dynamic)
-    (dynamic / "app.yml").write_text(json.dumps(_route(target)))
+    (dynamic / "app.yml").write_text(json.dumps(_route(target, setting.transport)))
     file = folder / "traefik.yaml"
     file.write_text(yaml.safe_dump(setting.document))
     with child([binary, f"--configFile={file}"], setting.environment, folder / "log") as pid:
@@ -127,13 +132,15 @@ def proxy(setting: Setting, folder: Path, target: int) -> Iterator[None]:
         yield
 
 
-def _route(target: int) -> dict[str, Any]:
-    servers = [{"url": f"http://{BIND}:{target}"}]
+def _route(target: int, transport: dict[str, Any]) -> dict[str, Any]:
+    balancer: dict[str, Any] = {"servers": [{"url": f"http://{BIND}:{target}"}]}
+    balancer |= {"serversTransport": TRANSPORT} if transport else {}
     router = {"rule": f"Host(`{HOST}`)", "service": "bench_r1_web_80", "entryPoints": ["web"]}
     return {
         "http": {
             "routers": {"bench_0": router},
-            "services": {"bench_r1_web_80": {"loadBalancer": {"servers": servers}}},
+            "services": {"bench_r1_web_80": {"loadBalancer": balancer}},
+            **({"serversTransports": transport} if transport else {}),
         }
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ from support.releases import app, release, route
 from support.traffic_upstream import PIECE, Upstream, serving
 
 HOST = "shop.test"
+AT_ONCE, ROUNDS = 20, 10
 MANY = 40 * (1 << 20)  # bytes; far more than any buffer on the way
 
 
@@ -290,3 +292,45 @@ async def test_only_what_failed_is_logged_and_no_secret(gate, client, upstream):
     assert [line["RequestPath"] for line in logged(gate)] == ["/status/404", "/status/503"]
     assert {line["ServiceName"].partition("_")[0] for line in logged(gate)} == {"shop"}
     assert "hush" not in (gate.folder / "log").read_text()
+
+
+async def test_connections_to_a_container_are_used_again(gate, client):
+    """Many requests at once, round after round, do not open a connection each."""
+    opened = 0
+    everybody = asyncio.Barrier(AT_ONCE)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                # All of a round are in flight together, each on a connection of its own.
+                await everybody.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        async with client.get("/") as response:
+            assert response.status == 200
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        await gate.proxy.publish("shop", leading(server.sockets[0].getsockname()[1]))
+        for _ in range(ROUNDS):
+            await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    # A busy machine may let some go idle for too long between two rounds.
+    assert AT_ONCE <= opened <= AT_ONCE * ROUNDS // 2
+
+
+async def test_the_proxys_memory_has_a_limit(gate):
+    """By the word of its runtime, which counts it as the kernel does."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{gate.ports.api}/metrics") as response,
+    ):
+        told = dict(
+            line.split(" ") for line in (await response.text()).splitlines() if line[0] != "#"
+        )
+    assert float(told["go_gc_gomemlimit_bytes"]) == 256 << 20
+    assert float(told["go_gc_gogc_percent"]) == 400

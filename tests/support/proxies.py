@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.model.access import ServerAccessLog
 from cove.ports import Proxy, ProxyRoutes
-from cove.render.proxy import ProxyPorts, base_document, static_document
+from cove.render.proxy import PROXY_ENVIRONMENT, ProxyPorts, base_document, static_document
 
 from support.fakes import FakeProxy
 from support.places import free_port
@@ -61,10 +63,14 @@ class FakeGate(Gate):
 class RealGate(Gate):
     """Traefik with the configuration cove gives it, but for the folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, access_log: ServerAccessLog = "errors") -> None:
         self.folder = folder
         self.ports = ProxyPorts(
-            http=free_port(), https=free_port(), api=free_port(), bind="127.0.0.1"
+            http=free_port(),
+            https=free_port(),
+            api=free_port(),
+            bind="127.0.0.1",
+            access_log=access_log,
         )
         self.api = TraefikApi(self.ports.api)
         self.proxy = self.files = TraefikProxy(folder, self.api, limit=5)
@@ -84,7 +90,11 @@ class RealGate(Gate):
         assert binary, "the embedded extra is not installed: script/setup"
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(  # noqa: ASYNC220 - stopped from a fixture without a loop
-                [binary, f"--configFile={file}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [binary, f"--configFile={file}"],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=os.environ | PROXY_ENVIRONMENT,
             )
         async with asyncio.timeout(30):
             while not await self.api.ping():

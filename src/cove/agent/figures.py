@@ -14,8 +14,8 @@ from msgspec import Struct
 
 from cove.agent.platform import Parts
 from cove.errors import PlatformError
-from cove.model.app import Route
-from cove.model.metrics import Row
+from cove.model.app import App, Route
+from cove.model.metrics import Row, route_name
 from cove.observation.metrics.recent import ContainerKey, Recent, Traffic, cores, together
 from cove.observation.uptime.counting import SPANS, availability
 from cove.observation.uptime.course import Course
@@ -47,13 +47,13 @@ class Figures(Struct, frozen=True, kw_only=True):
         """What is known of a route."""
         return self.courses.get(route.key, _UNKNOWN)
 
-    def of(self, app: str, routes: Iterable[Route]) -> RouteFigures:
-        """Of these routes of an app."""
+    def of(self, spec: App, routes: Iterable[Route]) -> RouteFigures:
+        """Of these routes of an app; of one that is not counted apart, what all its like have."""
         every = list(routes)
         sums = (self.sums.get(route.key, {}).get(_SPAN, (0.0, 0.0)) for route in every)
         shares = [share for up, down in sums if (share := availability(up, down)) is not None]
         ends = [end for route in every if (end := self._expires(route))]
-        traffic = self._traffic(app, every)
+        traffic = self._traffic(spec, every)
         return RouteFigures(
             availability=min(shares, default=None),
             rate=traffic.rate if traffic else None,
@@ -67,12 +67,19 @@ class Figures(Struct, frozen=True, kw_only=True):
         row = self.containers.get((app, container))
         return None if row is None else cores(row)
 
-    def _traffic(self, app: str, routes: Iterable[Route]) -> Traffic | None:
+    def _traffic(self, spec: App, routes: Iterable[Route]) -> Traffic | None:
         """What the proxy was never asked for is known to have had no requests."""
         if self.recent.routes() is None:
             return None
-        targets = {(app, route.service, str(route.port)) for route in routes}
-        return together(self.recent.traffic(target) for target in sorted(targets))
+        series = {
+            (
+                spec.name,
+                route.service,
+                route_name(route.port, route.key if spec.apart(route) else ""),
+            )
+            for route in routes
+        }
+        return together(self.recent.traffic(key) for key in sorted(series))
 
     def _expires(self, route: Route) -> float:
         """The nearest end of the certificate that was shown and those of names that redirect."""

@@ -26,8 +26,8 @@ from msgspec.structs import asdict, replace
 from cove.adapters.sqlite import DEFAULT_POOL
 from cove.durable import replace_file
 from cove.errors import PlatformError, Refused
+from cove.model.access import ServerAccessLog
 from cove.model.logs import LogPolicy
-from cove.render.proxy import AccessLog
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
 _FIRST_OWN = 20_000
@@ -50,7 +50,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     log_days: float | None = None
     log_bytes: int | None = None
     log_bytes_per_app: int | None = None
-    access_log: AccessLog | None = None
+    access_log: ServerAccessLog | None = None
     metrics_port: int | None = None  # 0: none
 
 
@@ -67,7 +67,7 @@ class Identity(Struct, frozen=True, kw_only=True):
     challenge_port: int = 0
     alpn_port: int = 0
     page_port: int = 0  # and another, to status pages
-    access_log: AccessLog = "errors"
+    access_log: ServerAccessLog = "errors"
     metrics_port: int = 0  # of loopback, for Prometheus; 0: the socket only
     # How long and how much of logs is kept.
     log_days: float = LogPolicy().days

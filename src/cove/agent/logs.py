@@ -25,8 +25,9 @@ class Logs:
         open_store: Callable[[], LogStore],
         policy: LogPolicy,
         tell: Callable[[str], None],
+        keeps: Callable[[str], bool],
     ) -> None:
-        self.collector = Collector(engine, open_store, policy, tell)
+        self.collector = Collector(engine, open_store, policy, tell, keeps)
         self.reading = Reading(self.collector)
 
     def heed(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -38,8 +38,8 @@ from cove.agent.instance import (
 from cove.agent.platform import Parts, assemble
 from cove.agent.watch import watch
 from cove.errors import EXIT_DONE, CoveError, PlatformError
+from cove.model.access import SERVER_ACCESS_LOGS
 from cove.planning import operations as op
-from cove.render.proxy import ACCESS_LOGS
 from cove.rollout import companions, containers, recovery
 
 _log = logging.getLogger("cove.agent")
@@ -212,7 +212,9 @@ def _arguments(arguments: list[str]) -> tuple[Path, Asked]:
     parser.add_argument("--http-port", type=int, help="80, or as the last time")
     parser.add_argument("--https-port", type=int, help="443, or as the last time")
     parser.add_argument("--bind", help="an address; default: all, IPv4 and IPv6")
-    parser.add_argument("--access-log", choices=ACCESS_LOGS, help="errors, or as the last time")
+    parser.add_argument(
+        "--access-log", choices=SERVER_ACCESS_LOGS, help="errors, or as the last time"
+    )
     parser.add_argument("--metrics-port", type=int, help="of loopback, for Prometheus; 0: none")
     parser.add_argument("--pool", help=f"where apps get their networks from; {DEFAULT_POOL}")
     parser.add_argument("--log-days", type=float, help="how long logs are kept")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from cove.model.metrics import TICK
 from cove.observation.metrics import MetricViews, Sampler, Sources
 from cove.observation.metrics.gathering import Gatherer
 from cove.observation.metrics.recent import Recent
+from cove.ports.metrics import RouteCounts
 from cove.render.naming import Naming
 
 _log = logging.getLogger(__name__)
@@ -34,7 +36,12 @@ class Measuring:
     """Looks, keeps, and shows."""
 
     def __init__(
-        self, instance: Instance, identity: Identity, client: DockerClient, naming: Naming
+        self,
+        instance: Instance,
+        identity: Identity,
+        client: DockerClient,
+        naming: Naming,
+        named: Callable[[RouteCounts], str],
     ) -> None:
         # Filled by the threads of the store, told by the loop: what is warned of is also recorded.
         self._moved: list[str] = []
@@ -49,6 +56,7 @@ class Measuring:
                     meters=self._meters,
                     routes=self.routes,
                     subjects=DockerSubjects(client, naming),
+                    named=named,
                 )
             )
         )

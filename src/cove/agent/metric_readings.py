@@ -5,12 +5,13 @@ Imported inside `cove.agent` only.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
 from cove.model.alerts import Reading, Rule, RuleName
-from cove.model.metrics import Row
-from cove.observation.metrics.recent import Recent, RouteKey, Traffic
+from cove.model.metrics import Row, parts_of
+from cove.observation.metrics.recent import Recent, RouteKey, Traffic, together
 from cove.ports.watching import RuleBook
 
 _NAMES: Final[tuple[RuleName, ...]] = ("errors", "latency")
@@ -25,7 +26,7 @@ _MIB: Final = 1 << 20
 
 
 class MetricReadings:
-    """5xx and durations of what the routes lead to; memory of containers that have a limit."""
+    """5xx and durations of what routes lead to, whichever leads; memory of limited containers."""
 
     def __init__(self, recent: Recent) -> None:
         self._recent = recent
@@ -35,10 +36,15 @@ class MetricReadings:
         self._recent.keep = max(
             rules.of(name, app).window for name in _NAMES for app in ("", *rules.apps(name))
         )
-        for key in sorted(self._recent.routes() or ()):
+        targets: dict[tuple[str, str, str], list[RouteKey]] = defaultdict(list)
+        for app, service, series in sorted(self._recent.routes() or ()):
+            targets[app, service, parts_of(series)[0]].append((app, service, series))
+        for target, keys in targets.items():
             for name in _NAMES:
-                rule = rules.of(name, key[0])
-                yield _judgeable(rule, key, self._recent.traffic(key, rule.window))
+                rule = rules.of(name, target[0])
+                seen = together(self._recent.traffic(key, rule.window) for key in keys)
+                if seen is not None:
+                    yield _judgeable(rule, target, seen)
         yield from self._memory()
 
     def _memory(self) -> Iterator[Reading]:
@@ -56,12 +62,12 @@ class MetricReadings:
             yield Reading(rule="memory", app=app, subject=service, value=_share(row), text=text)
 
 
-def _judgeable(rule: Rule, key: RouteKey, seen: Traffic) -> Reading:
+def _judgeable(rule: Rule, target: tuple[str, str, str], seen: Traffic) -> Reading:
     """A few requests, or a time that was not watched as a whole, can begin nothing.
 
     Nor do they end what was bad before, unless all of them went well over the whole time.
     """
-    app, service, port = key
+    app, service, port = target
     within = f"within {rule.window / _MINUTE:g} min"
     if rule.name == "errors":
         value = _PERCENT * (seen.failed or 0.0)

@@ -28,6 +28,7 @@ from cove.adapters.probe import HttpProbe
 from cove.adapters.publicside import ChallengeListener, CovePublicSide
 from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
+from cove.agent.access_log import AccessLogChoices
 from cove.agent.happenings import Happenings
 from cove.agent.instance import Identity, Instance, free_port, guarded_port
 from cove.agent.log_patterns import LogPatterns
@@ -36,6 +37,7 @@ from cove.agent.measuring import Measuring
 from cove.agent.metric_readings import MetricReadings
 from cove.agent.observation import Observation, Surroundings, assemble_observation
 from cove.agent.proxy import ProxyParts, ProxyRuntime
+from cove.agent.route_names import RouteNames
 from cove.agent.status_pages import PageParts, StatusPages
 from cove.certification.certifier import Certification
 from cove.certification.parts import CertParts
@@ -76,6 +78,7 @@ class Parts:
             https_port=self.identity.https_port,
             http_port=self.identity.http_port,
             alpn=self.certification.settings.challenge == "tls",
+            access_log=self.identity.access_log,
         )
 
     async def close(self) -> None:
@@ -133,6 +136,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         lambda: ChunkStore(instance.folder / "logs.db", identity.log_policy),
         identity.log_policy,
         lambda text: happenings.record("notice", text),
+        AccessLogChoices(store, identity.access_log).keeps,
     )
     platform = Platform(
         engine=engine,
@@ -144,7 +148,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         store=store,
         lines=logs.collector,
     )
-    settings = ProxySettings(https_port=identity.https_port, http_port=identity.http_port)
+    settings = ProxySettings(
+        https_port=identity.https_port,
+        http_port=identity.http_port,
+        access_log=identity.access_log,
+    )
     rollouts = Rollouts(platform, naming, settings)
     surroundings = Surroundings(
         instance=instance,
@@ -156,7 +164,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         certification=certification,
         happenings=happenings,
     )
-    measuring = Measuring(instance, identity, client, naming)
+    measuring = Measuring(instance, identity, client, naming, RouteNames(store))
     observation = assemble_observation(surroundings)
     observation.alerting.add(MetricReadings(measuring.recent))
     patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])

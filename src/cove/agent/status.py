@@ -14,7 +14,7 @@ from cove.agent.figures import Figures, figures
 from cove.agent.platform import Parts
 from cove.agent.powers import powers_of
 from cove.errors import CoveError, NotFound, PlatformError
-from cove.model.app import Route
+from cove.model.app import App, Route
 from cove.model.certificates import Served
 from cove.model.release import Image, Release, companion_names
 from cove.model.views import (
@@ -164,8 +164,8 @@ def _status(
     shown = release or tried
     settings = parts.rollouts.proxy
     problem = _failure(tried) if tried else _problem(state, replicas)
-    routes = release.spec.routes if release else ()
-    together = seen.of(record.name, routes)
+    spec = release.spec if release else App(name=record.name, services=())
+    together = seen.of(spec, spec.routes)
     return AppStatus(
         name=record.name,
         state=state,
@@ -180,7 +180,7 @@ def _status(
         replicas=replicas,
         volumes=tuple(_volumes(parts, release)) if release else (),
         routes=tuple(
-            _route(record.name, route, route_url(route, settings), seen) for route in routes
+            _route(spec, route, route_url(route, settings), seen) for route in spec.routes
         ),
         order=replaced_in_order(release.spec) if release else "",
         powers=powers_of(parts, record.name),
@@ -195,8 +195,8 @@ def _status(
     )
 
 
-def _route(app: str, route: Route, url: str, seen: Figures) -> RouteView:
-    course, found = seen.course(route), seen.of(app, (route,))
+def _route(spec: App, route: Route, url: str, seen: Figures) -> RouteView:
+    course, found = seen.course(route), seen.of(spec, (route,))
     return RouteView(
         url=url,
         target=f"{route.service}:{route.port}",

@@ -10,6 +10,7 @@ from cove.appfile.problems import quote
 from cove.appfile.scalars import boolean, duration, integer, list_of, matching, one_of, port, word
 from cove.appfile.value import Value, each, fields
 from cove.model import names
+from cove.model.access import ACCESS_LOGS
 from cove.model.app import Health, PullPolicy, RolloutPolicy
 
 _MAX_IMAGE: Final = 512
@@ -130,7 +131,12 @@ profiles = list_of(profile, "a list of profiles")
 replicas = integer(1, 10)
 
 # The app's own part of a Compose file, under `x-cove` at the top.
-X_COVE_APP: Final[dict[str, Any]] = {"name": app_name, "profiles": profiles}
+access_log = one_of(*ACCESS_LOGS)
+X_COVE_APP: Final[dict[str, Any]] = {
+    "name": app_name,
+    "access_log": access_log,
+    "profiles": profiles,
+}
 _OF_SERVICE: Final = "belongs to a service: services.NAME.x-cove"
 X_COVE_APP_REFUSED: Final = dict.fromkeys(
     ("domain", "routes", "port", "tls", "health", "rollout", "replicas", "publish"), _OF_SERVICE

@@ -58,6 +58,17 @@ def read(name: str, root: Value, filling: Filling) -> App:
     return replace(found, powers=root.reading.grants.used(), hidden=hidden(root.reading))
 
 
+def _access_log(own: Mapping[str, Any], read: Mapping[str, Any], top: Mapping[str, Value]) -> Any:
+    """The app's choice, which the short form may also have at the top; None where it has none."""
+    given = [one["access_log"] for one in (own, read.get(_EXTENSION, {})) if "access_log" in one]
+    if len(set(given)) > 1:
+        text = "contradicts x-cove.access_log; write one of them"
+        top["access_log"].reading.problems.add(
+            top["access_log"].node.at, top["access_log"].path, text
+        )
+    return given[0] if given else None
+
+
 def _short(name: str, root: Value, filling: Filling) -> App:
     top = root.entries()
     beside: set[str] = {key for key in (_SERVICES, _EXTENSION) if key in top}
@@ -81,7 +92,8 @@ def _short(name: str, root: Value, filling: Filling) -> App:
     found = _services(rest, read, filling)
     parts = [main, *(part for part in found.parts if not _taken(name, part))]
     defined = _definitions(read, {kind for kind in _IMPLIED if f"{kind}s" not in read}, main.read)
-    return app(name, parts, found, defined)
+    found_app = app(name, parts, found, defined)
+    return replace(found_app, access_log=_access_log(main.read, read, top))
 
 
 def _taken(name: str, part: Part) -> bool:
@@ -112,7 +124,8 @@ def _compose(name: str, root: Value, filling: Filling) -> App:
         text = text if found.dropped else "must hold a service"
         services.reading.problems.add(services.node.at, services.path, text)
     unread = {kind for kind in _IMPLIED if f"{kind}s" in root.entries() and f"{kind}s" not in read}
-    return app(name, found.parts, found, _definitions(read, unread, {}))
+    found_app = app(name, found.parts, found, _definitions(read, unread, {}))
+    return replace(found_app, access_log=_access_log({}, read, {}))
 
 
 def _definitions(

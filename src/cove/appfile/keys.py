@@ -32,6 +32,7 @@ APP: Final[dict[str, Reader]] = {
     "routes": routes.routes,
     "port": port,
     "tls": routes.tls,
+    "access_log": cove_keys.access_log,
 }
 
 # What cove acts on itself; becomes fields of `Service`.
@@ -128,6 +129,7 @@ X_COVE: Final[dict[str, Reader]] = {
 }
 X_COVE_REFUSED: Final[dict[str, str]] = {
     "name": "belongs to the app: x-cove.name, at the top of the file",
+    "access_log": "belongs to the app: x-cove.access_log, at the top of the file",
     "profiles": "belongs to the service itself; those to activate to x-cove.profiles at the top",
 }
 
@@ -218,4 +220,5 @@ COMPOSE_SERVICE_REFUSED: Final[dict[str, str]] = {
 COMPOSE_REFUSED: Final[dict[str, str]] = {
     "include": _ALONE,
     "models": _LATER,
+    "access_log": "is cove's own key: write it under x-cove",
 }

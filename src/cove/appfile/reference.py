@@ -48,6 +48,12 @@ KEYS: Final[dict[str, Entry]] = {
         "otherwise.",
         "tls: off",
     ),
+    "access_log": Entry(
+        "Which of the app's requests the proxy logs: `full` (every one, where the server's owner "
+        "allows it), `errors` (those that failed or took over a second) or `off`. Default: as the "
+        "server. See [the access log](../guides/metrics.md#the-access-log).",
+        "access_log: full",
+    ),
     "health": Entry(
         "A path that answers once the app is ready, or a mapping: see [health](#health). Default: "
         "the port accepts a connection.",

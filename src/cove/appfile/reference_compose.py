@@ -67,6 +67,7 @@ X_COVE_APP: Final = Table(
     "x-cove:\n  @\nservices:\n  web:\n    image: acme/shop:1\n    profiles: [full]\n",
     {
         "name": Entry("Instead of `name`.", "profiles: [full]\nname: shop"),
+        "access_log": Entry("See `access_log` above.", "profiles: [full]\naccess_log: full"),
         "profiles": Entry(
             "The profiles to activate. A service with `profiles` of which none is active is left "
             "out, unread.",

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cove.appfile import attached_files, dependencies, host_keys, mounts, networks, options, ports
+from cove.model.access import ACCESS_LOGS
 
 Shape = dict[str, Any]
 
@@ -297,6 +298,7 @@ APP: Final[dict[str, Shape]] = {
     "routes": items({"$ref": "#/$defs/route"}),
     "port": PORT,
     "tls": TLS,
+    "access_log": words(*ACCESS_LOGS),
 }
 
 # The Compose form
@@ -321,7 +323,11 @@ COMPOSE_SERVICE: Final[dict[str, Shape]] = {
     "scale": whole(1, 10),
     "x-cove": {"$ref": "#/$defs/x-cove-service"},
 }
-X_COVE_APP: Final[dict[str, Shape]] = {"name": TEXT, "profiles": items(TEXT)}
+X_COVE_APP: Final[dict[str, Shape]] = {
+    "name": TEXT,
+    "access_log": APP["access_log"],
+    "profiles": items(TEXT),
+}
 COMPOSE: Final[dict[str, Shape]] = {
     "name": TEXT,
     **DEFINITIONS,

@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from cove.cli.drawing import duration
 from cove.cli.output import Output
 from cove.cli.text import ago, safe, size
 
@@ -25,6 +26,10 @@ _TIME: Final = frozenset(
     {"time", "timestamp", "ts", "@timestamp", "@t", "asctime", "datetime", "t"}
 )
 _LETTERS: Final = 5  # of a level's word
+# What every line of the proxy's access log has.
+_REQUEST: Final = frozenset(
+    {"DownstreamStatus", "Duration", "RequestHost", "RequestMethod", "RequestPath"}
+)
 
 
 class Printer:
@@ -126,12 +131,25 @@ def flat(text: str) -> str:
         fields = json.loads(text)
     except ValueError:
         return text
+    if fields.keys() >= _REQUEST:
+        return safe(_request(fields), colour=False)
     key = next((key for key in _TEXT if isinstance(fields.get(key), str)), None)
     if key is None:
         return text
     rest = {k: v for k, v in fields.items() if k != key and k not in _LEVEL and k not in _TIME}
     told = " ".join([fields[key], *(f"{k}={_value(v)}" for k, v in rest.items())])
     return safe(told, colour=False)  # JSON hides what a terminal would obey
+
+
+def _request(fields: dict[str, Any]) -> str:
+    """What the proxy logged of a request: what was asked, what came of it, and for whom."""
+    asked = "{RequestMethod} {RequestHost}{RequestPath}".format_map(fields)
+    nanoseconds = fields["Duration"]
+    took = duration(nanoseconds / 1e9) if isinstance(nanoseconds, int) else "?"
+    told = f"{fields['DownstreamStatus']} {asked} {took}"
+    sent, client = fields.get("DownstreamContentSize"), fields.get("ClientHost")
+    told += f" {size(sent)}" if isinstance(sent, int) else ""
+    return f"{told} from {client}" if client else told
 
 
 def _value(value: Any) -> str:

@@ -10,6 +10,8 @@ from typing import Any, Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cove.model.access import AccessLog
+
 Tls = Literal["auto", "local", "off", "own"]
 Order = Literal["start-first", "stop-first"]
 PullPolicy = Literal["always", "missing", "never"]
@@ -17,6 +19,7 @@ Condition = Literal["started", "healthy", "completed"]
 
 _FILE = "file:"  # no variable's name holds a colon
 DEFAULT_NETWORK = "default"
+COUNTED_APART = 20  # routes to one target
 _KEYS = "tls:"  # and no service's
 LOCAL_SUFFIXES = (".localhost", ".test", ".internal")  # RFC 6761, RFC 2606, ICANN 2024
 
@@ -180,6 +183,11 @@ class Route(Struct, frozen=True, kw_only=True):
         return f"{self.domain}{self.path}"
 
     @property
+    def target(self) -> tuple[str, int]:
+        """Where it leads: the service and its port."""
+        return self.service, self.port
+
+    @property
     def encrypted(self) -> bool:
         """Whether requests arrive over TLS."""
         return self.tls != "off"
@@ -198,6 +206,7 @@ class App(Struct, frozen=True, kw_only=True):
     networks: tuple[Network, ...] = ()  # beside the default one
     volumes: tuple[Volume, ...] = ()  # those that are more than a name
     powers: tuple[str, ...] = ()  # what of the host it uses, as `cove allow` spells it
+    access_log: AccessLog | None = None  # which of its requests are logged; None: as the server's
     # Values of variables in keys that are no environment: nobody is shown them, and a record that
     # holds any is encrypted as a whole.
     hidden: tuple[str, ...] = ()
@@ -213,6 +222,14 @@ class App(Struct, frozen=True, kw_only=True):
         """The services that at least one route leads to, in the file's order."""
         names = {route.service for route in self.routes}
         return tuple(service for service in self.services if service.name in names)
+
+    def apart(self, route: Route) -> bool:
+        """Whether the proxy counts the route's requests apart from those of others to its target.
+
+        Each that is counted has figures of its own to be read every ten seconds, so of a target
+        with many routes all are counted together.
+        """
+        return sum(r.target == route.target for r in self.routes) <= COUNTED_APART
 
     def released(self) -> tuple[Service, ...]:
         """The services whose containers carry a release in their name, so that two can run.

@@ -15,6 +15,7 @@ LEVELS: Final[tuple[Level, ...]] = ("", "trace", "debug", "info", "warn", "error
 # cove's own, beside the apps'; no app's name begins so
 PROXY_APP: Final = "_proxy"
 AGENT_APP: Final = "_agent"
+ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -70,6 +71,8 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     limit: int = 0  # records; 0: no limit
     before: int = 0  # records of context before each hit, of its own stream
     after: int = 0
+    # Of the proxy's lines those about one app's requests; goes with its app and service alone.
+    requests_of: str = ""
 
 
 class LogCount(Struct, frozen=True):

@@ -126,12 +126,30 @@ INDEX: Final[dict[Kind, dict[str, int]]] = {
 
 
 class Series(Struct, frozen=True, kw_only=True):
-    """What is measured. Of a route the service is the target's, and the name its port."""
+    """What is measured.
+
+    Of a route the service is the target's, and the name that of `route_name`.
+    """
 
     kind: Kind
     app: str = ""
     service: str = ""  # as the file calls it, in every release; of a disk where it is mounted
     name: str = ""  # the Compose service, which tells releases and replicas apart
+
+
+def route_name(port: str | int, route: str = "") -> str:
+    """The name of a route's series: the target's port, and what leads there (domain and path).
+
+    Without a route it is all that leads to the port: where there are too many to count each, and
+    what was counted before each was.
+    """
+    return f"{port} {route}" if route else str(port)
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The port and the route that a name was made of."""
+    port, _, route = name.partition(" ")
+    return port, route
 
 
 class Row(Struct, frozen=True):

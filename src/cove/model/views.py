@@ -45,7 +45,7 @@ class VersionView(Struct, frozen=True, kw_only=True):
     log_days: float  # how long logs are kept,
     log_bytes: int  # how much of them on disk,
     log_bytes_per_app: int  # and how much of one app's
-    access_log: str  # full, errors or off
+    access_log: str  # full, apps, errors or off
     metrics_port: int  # of loopback; 0: none
     docker: str
     proxy: ProxyView
@@ -240,6 +240,7 @@ class MetricSeries(Struct, frozen=True, kw_only=True):
     kind: Kind
     app: str
     service: str
+    route: str = ""  # domain and path; empty: all that lead to the service
     values: dict[str, list[float | None]]
 
 

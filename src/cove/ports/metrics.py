@@ -108,8 +108,10 @@ class RouteCounts(Struct, frozen=True):
     app: str
     service: str
     port: str
-    release: int  # 0: requests that wait for one
+    release: int  # whose routes they are; 0: of those that wait, as an earlier cove had it
     values: tuple[int, ...]
+    route: int | None = None  # which of the release's, in its file's order; None: several
+    held: bool = False  # they waited for the next release
 
 
 class RouteScrape(Struct, frozen=True):

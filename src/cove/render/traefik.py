@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from cove.errors import InvalidFile
 from cove.model import names
+from cove.model.access import ServerAccessLog
 from cove.model.app import Route, is_local_domain
 from cove.model.release import Release
 from cove.ports import ProxyRoutes
@@ -41,6 +42,7 @@ class ProxySettings(Struct, frozen=True, kw_only=True):
     # handshake for it, those of authorities too; one whose rule is a pattern leaves them to
     # `challenges_document`.
     alpn: bool = False
+    access_log: ServerAccessLog = "errors"  # what it logs at all
 
 
 def routes_to(release: Release, settings: ProxySettings) -> ProxyRoutes:
@@ -86,7 +88,7 @@ class _Builder:
     def build(self) -> ProxyRoutes:
         for index, route in enumerate(self.release.spec.routes):
             _check(route)
-            self._route(f"{self.release.app}_{index}", route)
+            self._route(index, route)
         http: dict[str, Any] = {"routers": self.routers, "services": self._service_documents()}
         if self.middlewares:
             http["middlewares"] = self.middlewares
@@ -97,14 +99,15 @@ class _Builder:
             services=self.services,
         )
 
-    def _route(self, name: str, route: Route) -> None:
+    def _route(self, index: int, route: Route) -> None:
+        name = f"{self.release.app}_{index}"
         middlewares = []
         if self.hold:
             middlewares.append(self._middleware(f"{self.release.app}_hold", _retry(self.seconds)))
         if route.strip_path and route.path != "/":
             strip = {"stripPrefix": {"prefixes": [route.path.rstrip("/")]}}
             middlewares.append(self._middleware(f"{name}_strip", strip))
-        service = self._service(route)
+        service = self._service(index, route)
         self._router(name, route, route.domain, service, middlewares)
         if route.encrypted:
             self._to_https(f"{name}_http", route)
@@ -156,6 +159,8 @@ class _Builder:
             router["priority"] = priority_of(domain, route)
         if middlewares:
             router["middlewares"] = middlewares
+        if self.release.spec.access_log == "off":
+            router["observability"] = {"accessLogs": False}
         if route.encrypted:
             router["tls"] = {}
         self.routers[name] = router
@@ -164,15 +169,18 @@ class _Builder:
         self.middlewares[name] = document
         return name
 
-    def _service(self, route: Route) -> str:
+    def _service(self, index: int, route: Route) -> str:
+        """The proxy counts by service, so a route that is counted apart has one of its own."""
         target = self.targets.get(route.key, route)
         held = self.hold.get(target.service)
+        release = self.release
+        number = f"{release.number}-{index}" if release.spec.apart(route) else f"{release.number}"
         if held:
-            name = f"{self.release.app}_hold_{target.service}_{target.port}"
+            name = f"{release.app}_hold{number}_{target.service}_{target.port}"
             self.services[name] = (f"http://{held}:{target.port}",)
         else:
-            name = f"{self.release.app}_r{self.release.number}_{route.service}_{route.port}"
-            self.services[name] = self.release.upstreams(route)
+            name = f"{release.app}_r{number}_{route.service}_{route.port}"
+            self.services[name] = release.upstreams(route)
         return name
 
     def _service_documents(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from cove import appfile
 from cove.errors import EXIT_FAILED, Refused
+from cove.model.access import ServerAccessLog, effective
 from cove.model.app import App
 from cove.model.events import Rollout
 from cove.model.release import Image, Release
@@ -99,15 +100,30 @@ def check_claims(spec: App, store: Store) -> None:
     check_certificates(spec, store)
 
 
-def with_neighbours(plan: op.Plan, spec: App, store: Store) -> op.Plan:
-    """The plan, saying which domains the app shares: a longer path takes requests from a shorter.
+def with_remarks(plan: op.Plan, spec: App, work: Work) -> op.Plan:
+    """The plan, saying what of the file means something else on this server than by itself."""
+    notes = [*_neighbours(spec, work.platform.store), *_access_log(spec, work.proxy.access_log)]
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _neighbours(spec: App, store: Store) -> list[str]:
+    """Domains that the app shares: a longer path takes requests from a shorter.
 
     That is allowed, but nobody shall find it out by chance.
     """
     domains = sorted({claim.partition("/")[0] for r in spec.routes for claim in r.claims()})
     beside = store.claims_beside(spec.name, domains)
-    notes = [f"{claim} belongs to the app {owner}" for claim, owner in beside.items()]
-    return replace(plan, notes=(*plan.notes, *notes))
+    return [f"{claim} belongs to the app {owner}" for claim, owner in beside.items()]
+
+
+def _access_log(spec: App, server: ServerAccessLog) -> list[str]:
+    """The proxy logs more only once it is replaced, which a deploy must not cause."""
+    logged = effective(spec.access_log, server)
+    if spec.access_log in (None, logged):
+        return []
+    choice = "apps" if spec.access_log == "full" else "errors"
+    text = f"access_log: {spec.access_log} is more than this server's proxy logs, so it is {logged}"
+    return [f"{text}; its owner allows it: cove up --access-log {choice}"]
 
 
 async def prepare(
@@ -142,7 +158,7 @@ async def prepare(
     )
     work.platform.certificates.begin(release)
     plan = plan_rollout(release, observed, hold, digests, before=not candidate.again)
-    plan = with_neighbours(plan, spec, work.platform.store)
+    plan = with_remarks(plan, spec, work)
     await _keep_images(release, work)
     return Prepared(release=release, plan=plan)
 

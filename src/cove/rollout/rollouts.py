@@ -119,7 +119,7 @@ class Rollouts:
         prepare.check_beside(release.spec, observed, work, gap=gap)
         hold = {s.name: "" for s in release.spec.routed()} if gap else {}
         plan = plan_rollout(release, observed, hold, digests)
-        plan = prepare.with_neighbours(plan, release.spec, self.platform.store)
+        plan = prepare.with_remarks(plan, release.spec, work)
         hidden = {*candidate.spec.hidden, *self.hidden(name)}
         return PlanView(
             app=name,

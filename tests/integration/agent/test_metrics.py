@@ -127,6 +127,52 @@ def test_requests_are_counted(agent):
     assert most(agent, "route", "web", "sent") > 0
 
 
+def test_routes_to_one_place_are_told_apart(agent, images):
+    """In the metrics, in the status, and by the command; in the chart of both together as well."""
+    name = "parted"
+    one, two = f"one.{host(name)}", f"two.{host(name)}"
+    routes = [{"domain": one}, {"domain": two, "path": "/api", "strip_path": True}]
+    agent.deploy(app_file(name, images.hello, routes=routes)).expect("live")
+
+    def counted(route: str) -> float:
+        label = {"app": name, "service": name, "route": route, "class": "4xx"}
+        return scraped(agent, "cove_route_requests_total", **label)
+
+    def asked() -> bool:
+        """Until the agent has looked at the proxy once, before what is counted."""
+        agent.web.get(one, "/none")
+        agent.web.get(two, "/api/none")
+        agent.web.get(two, "/api/none")
+        return counted(f"{one}/") > 0 and counted(f"{two}/api") > 0
+
+    until(asked, "both are counted", SOON, 0.5)
+    first, second = counted(f"{one}/"), counted(f"{two}/api")
+    for domain, path, more in ((one, "/none", 3), (two, "/api/none", 5)):
+        for _ in range(more):
+            assert agent.web.get(domain, path).status == 404
+    told = "each by itself"
+
+    def apart() -> bool:
+        grown = counted(f"{one}/") - first, counted(f"{two}/api") - second
+        return grown[0] >= 3 and grown[1] >= 5
+
+    until(apart, told, SOON, 0.5)
+
+    def charted() -> set[str]:
+        view = agent.api(
+            "GET", "/v1/metrics", points=60, since=f"{time.time() - 600:.0f}", app=name
+        )
+        return {s["route"] for s in view["series"] if s["kind"] == "route"}
+
+    until(lambda: charted() == {"", f"{one}/", f"{two}/api"}, "a chart of each", SOON, 0.5)
+    shown = agent.cove("metrics", name).out
+    assert f"{two}/api" in shown
+    status = agent.api("GET", f"/v1/apps/{name}")["app"]
+    rates = [route["rate"] for route in status["routes"]]
+    assert all(rate > 0 for rate in rates)
+    assert status["rate"] == pytest.approx(sum(rates), rel=0.01)
+
+
 def test_the_machine_and_the_platform_are_seen(agent):
     """The machine, its disks, the proxy and the agent have series as well."""
     until(lambda: series(agent, "host"), "the machine was looked at", SOON, 0.5)

@@ -29,7 +29,7 @@ def found(lines: str, beside: str = "", **given: Any) -> list[str]:
 
 def examples() -> list[Any]:
     """The reference's examples that say something of one service."""
-    named = {"name", "image", "domain", "routes", "port", "tls"}
+    named = {"name", "image", "domain", "routes", "port", "tls", "access_log"}
     return [
         pytest.param(key, entry.example, entry.grant, id=key)
         for key, entry in KEYS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -35,6 +36,16 @@ def test_the_last_hundred_lines_are_asked_for(cove: Cove, agent: FakeAgent) -> N
     assert cove("logs", "shop", "--utc") == 0
     assert cove.out == ("1970-01-01 00:00:01.500Z       one\n1970-01-01 00:00:01.500Z ERROR two\n")
     assert agent.bodies("GET", LOGS) == [{"follow": "0", "tail": "100"}]
+
+
+def test_the_requests_of_an_app_are_asked_for(cove: Cove, agent: FakeAgent) -> None:
+    """They are the proxy's lines, found by the app; so with neither a service nor no app."""
+    agent.streams[LOGS] = [[line("{}", "access", 0, app="_proxy")]]
+    assert cove("logs", "shop", "--requests") == 0
+    assert agent.bodies("GET", LOGS) == [{"follow": "0", "tail": "100", "requests": "1"}]
+    for wrong in (("shop", "web", "--requests"), ("--requests",), ("_proxy", "--requests")):
+        assert cove("logs", *wrong) == 2
+        assert "--requests goes with an app" in cove.err
 
 
 def test_lines_of_several_say_whose_they_are(cove: Cove, agent: FakeAgent) -> None:
@@ -134,6 +145,18 @@ def test_what_was_left_out_is_told(cove: Cove, agent: FakeAgent) -> None:
     agent.streams[LOGS] = [[{"at": 0.0, "lost": 7}]]
     assert cove("logs", "shop", "-f") == 0
     assert "7 lines" in cove.err
+
+
+def test_a_request_is_told_in_short() -> None:
+    """What was asked and what came of it; other lines that look like one are left as they are."""
+    fields = {
+        "ClientHost": "192.0.2.1", "DownstreamContentSize": 2048, "DownstreamStatus": 404,
+        "Duration": 12_300_000, "RequestHost": "shop.test", "RequestMethod": "GET",
+        "RequestPath": "/a\x1b[2Jb", "RouterName": "shop_0@file", "level": "info", "msg": "",
+    }  # fmt: skip
+    assert flat(json.dumps(fields)) == "404 GET shop.test/ab 12 ms 2.0 kB from 192.0.2.1"
+    del fields["Duration"]
+    assert "DownstreamStatus=404" in flat(json.dumps(fields))
 
 
 def test_usage_lists_whose_logs_are_kept(cove: Cove, agent: FakeAgent) -> None:

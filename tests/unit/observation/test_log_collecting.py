@@ -44,10 +44,11 @@ class Agent:
         self.engine = FakeLogEngine()
         self.store = MemoryLogStore()
         self.told: list[str] = []
+        self.keeps: Callable[[str], bool] = lambda _: True
         self.collector = self._new()
 
     def _new(self) -> Collector:
-        return Collector(self.engine, lambda: self.store, LogPolicy(), self.told.append)
+        return Collector(self.engine, lambda: self.store, LogPolicy(), self.told.append, self.keeps)
 
     @asynccontextmanager
     async def running(self, *, end: bool = False) -> AsyncIterator[Reading]:
@@ -306,6 +307,61 @@ async def test_the_proxys_requests_are_apart_from_what_it_says() -> None:
         await agent.collector.drained(["p"])
     services = [r.source.service for r in agent.store.records]
     assert sorted(services) == ["access"] * 3 + ["proxy"] * 3
+
+
+def requested(app: str, n: int) -> str:
+    """A line of the proxy's about a request."""
+    return f'{{"DownstreamStatus":200,"RequestPath":"/{n}","RouterName":"{app}_0@file"}}'
+
+
+async def test_requests_nobody_asked_for_are_left_out_once_and_for_all() -> None:
+    """They count as read: after a crash, and another choice, none of them comes back."""
+    agent = Agent()
+    agent.engine.run("p", app="", service="proxy", release=0)
+    agent.keeps = lambda line: "shop_" in line
+    for n in range(6):
+        text = requested("blog" if n % 2 else "shop", n)
+        await agent.engine.write("p", START + n * SECOND, text)
+    key = ("_proxy", "access")
+    async with agent.running():
+        await until(lambda: len(agent.collector.buffers.of(key).open) == 3)
+        reader = agent.collector._followers["p"]
+        await until(lambda: reader.newest == START + 5 * SECOND and not reader._unfinished())
+        await agent.collector.seal(agent.collector.buffers.of(key))
+    agent.keeps = lambda _: True
+    async with agent.running():
+        await agent.engine.write("p", START + 6 * SECOND, requested("blog", 6))
+        await agent.engine.stop("p")
+        await agent.collector.drained(["p"])
+    assert [r.text for r in agent.store.records] == [
+        *(requested("shop", n) for n in (0, 2, 4)),
+        requested("blog", 6),
+    ]
+
+
+async def test_the_requests_of_one_app_are_found_among_all() -> None:
+    """With and without another text, in either order, and as they come."""
+    agent = Agent()
+    agent.engine.run("p", app="", service="proxy", release=0)
+    for n in range(20):
+        text = requested(("shop", "shop-two")[n % 2], n)
+        await agent.engine.write("p", START + n * SECOND, text)
+    wanted = {"app": "_proxy", "service": "access", "requests_of": "shop"}
+    async with agent.running() as reading:
+        await until(lambda: len(agent.collector.buffers.of(("_proxy", "access")).open) == 20)
+        assert await texts(reading, **wanted) == [requested("shop", n) for n in range(0, 20, 2)]
+        assert await texts(reading, **wanted, limit=2) == [requested("shop", n) for n in (16, 18)]
+        found = await texts(reading, **wanted, text='"/1', limit=3)
+        assert found == [requested("shop", n) for n in (14, 16, 18)]
+        following = reading.follow(LogQuery(**wanted, limit=-1))  # type: ignore[arg-type]
+        following_task = asyncio.ensure_future(anext(following))
+        await until(lambda: agent.collector.feed.listeners)
+        for n, app in ((20, "shop-two"), (21, "shop")):
+            await agent.engine.write("p", START + n * SECOND, requested(app, n))
+        record = await following_task
+        assert isinstance(record, Record)
+        assert record.text == requested("shop", 21)
+        await following.aclose()
 
 
 async def test_the_agents_own_lines_are_kept() -> None:

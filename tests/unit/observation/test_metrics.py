@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cove.model.metrics import BUCKETS, FIELDS, INDEX, LATENCY_BOUNDS, Row, Series
+from cove.model.metrics import BUCKETS, FIELDS, INDEX, LATENCY_BOUNDS, MetricQuery, Row, Series
 from cove.observation.metrics.exposition import exposition
 from cove.observation.metrics.gathering import Look
 from cove.observation.metrics.increase import RouteTotals, increase, increases
 from cove.observation.metrics.percentiles import percentile
 from cove.observation.metrics.rows import Killed, rows
-from cove.observation.metrics.views import now, step_for
-from cove.ports.metrics import ContainerUsage, MachineUsage, RouteCounts, RouteScrape, Subject
+from cove.observation.metrics.views import MetricViews, now, step_for
+from cove.ports.metrics import (
+    ContainerUsage,
+    MachineUsage,
+    MetricStore,
+    RouteCounts,
+    RouteScrape,
+    Subject,
+)
 
 WEB = Subject(id="c1", app="shop", service="web", name="web-r1", pid=10)
 WIDTH = len(FIELDS["route"])
@@ -175,6 +182,72 @@ def test_a_release_that_goes_keeps_its_requests():
     totals.take(scrape(1.0, 15))
     assert totals.take(scrape(1.0, 4, release=2))["shop", "web", "80"][0] == 9
     assert totals.take(RouteScrape(1.0, ()))["shop", "web", "80"][0] == 9
+
+
+def test_what_leads_to_a_service_is_told_apart_and_together():
+    """Over releases in whose files a route has another place, and beside what was shared before."""
+    names = {(1, None): "80", (2, 0): "80 a.test/", (2, 1): "80 b.test/", (3, 1): "80 a.test/"}
+    totals = RouteTotals(lambda one: names[one.release, one.route])
+    padding = (0,) * (WIDTH - 1)
+
+    def seen(*counts: tuple[int, int | None, int]) -> dict[str, int]:
+        made = tuple(
+            RouteCounts("shop", "web", "80", number, (requests, *padding), route)
+            for number, route, requests in counts
+        )
+        return {key[2]: found[0] for key, found in totals.take(RouteScrape(1.0, made)).items()}
+
+    seen((1, None, 5))
+    assert seen((1, None, 7), (2, 0, 3), (2, 1, 1)) == {"80": 2, "80 a.test/": 3, "80 b.test/": 1}
+    assert seen((2, 0, 4), (3, 1, 2)) == {"80": 2, "80 a.test/": 6, "80 b.test/": 1}
+
+
+def test_requests_that_waited_belong_to_their_route():
+    """Those of a hold are counted beside those of its release, under one name."""
+    totals = RouteTotals(lambda _: "80 a.test/")
+    padding = (0,) * (WIDTH - 1)
+
+    def counts(requests: int, *, held: bool) -> RouteCounts:
+        return RouteCounts("shop", "web", "80", 1, (requests, *padding), 0, held)
+
+    totals.take(RouteScrape(1.0, (counts(5, held=False),)))
+    found = totals.take(RouteScrape(1.0, (counts(6, held=False), counts(2, held=True))))
+    assert found["shop", "web", "80 a.test/"][0] == 3
+
+
+def requests_of(name: str, at: int, requests: int) -> Row:
+    """A row of a route."""
+    series = Series(kind="route", app="shop", service="web", name=name)
+    return Row(series, at, 10_000, (requests, *(0,) * (WIDTH - 1)))
+
+
+class Kept:
+    """A store that holds a few rows of routes."""
+
+    def __init__(self, *kept: Row) -> None:
+        self.kept = kept
+
+    def read(self, query: MetricQuery) -> tuple[Row, ...]:
+        return self.kept if query.kind == "route" else ()
+
+
+def shown(*kept: Row, app: str = "shop") -> dict[str, list[float | None]]:
+    """Requests a second by route, of the time from 0 to 20; all together under ''."""
+    view = MetricViews(cast("MetricStore", Kept(*kept))).chart(app, 0, 20, 10)
+    return {one.route: one.values["requests"] for one in view.series}
+
+
+def test_a_chart_of_an_app_tells_its_routes_apart():
+    """And all of a service together, without a gap where they began to be told apart."""
+    before, first = requests_of("80", 0, 10), requests_of("80 a.test/", 10, 20)
+    second = requests_of("80 b.test/", 10, 40)
+    assert shown(before, first, second) == {
+        "": [1.0, 6.0],
+        "a.test/": [None, 2.0],
+        "b.test/": [None, 4.0],
+    }
+    assert shown(first) == {"": [None, 2.0]}
+    assert shown(first, second, app="") == {"": [None, 6.0]}
 
 
 def test_idle_routes_cost_no_row():

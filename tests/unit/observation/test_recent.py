@@ -12,7 +12,8 @@ from cove.observation.alerts.rules import Rules
 from cove.observation.metrics.gathering import Look
 from cove.observation.metrics.recent import LONGEST, SHOWN, Recent, cores, together
 
-KEY = ("shop", "web", "80")
+KEY = ("shop", "web", "80 shop.test/")
+OTHER = ("shop", "web", "80 shop.test/api")
 MIB = 1 << 20
 States = dict[Key, AlertState]
 
@@ -25,11 +26,12 @@ class Clock:
         self.recent = Recent(lambda: self.at)
         self.source = MetricReadings(self.recent)
         self.rules = Rules()
+        self.beside: dict[tuple[str, str, str], tuple[int, ...]] = {}
 
     def tick(self, *rows: Row, answers: bool = True) -> None:
         """Ten seconds later; the proxy knows the service."""
         self.at += 10
-        routes = {KEY: (0,) * len(FIELDS["route"])} if answers else None
+        routes = {KEY: (0,) * len(FIELDS["route"]), **self.beside} if answers else None
         look = Look(
             moment=self.at,
             machine=None,
@@ -58,10 +60,10 @@ def row(kind: Kind, name: str = "80", **given: int) -> Row:
     return Row(Series(kind=kind, app="shop", service="web", name=name), 0, 10_000, tuple(values))
 
 
-def answers(count: int, failed: int = 0, bucket: int = 0) -> Row:
+def answers(count: int, failed: int = 0, bucket: int = 0, name: str = KEY[2]) -> Row:
     """So many answers in ten seconds, all as slow."""
     given: dict[str, Any] = {BUCKETS[bucket]: count}
-    return row("route", requests=count, server_errors=failed, **given)
+    return row("route", name, requests=count, server_errors=failed, **given)
 
 
 def test_nothing_is_said_before_anything_was_measured() -> None:
@@ -100,6 +102,18 @@ def test_errors_are_a_share_of_the_answers() -> None:
     reading = clock.readings()["errors"]
     assert (reading.value, reading.hold, reading.subject) == (10, False, "web:80")
     assert "10 % of 300 answers of web:80 within 5 min were 5xx" in reading.text
+
+
+def test_routes_to_one_place_are_judged_together() -> None:
+    """Whichever of them the requests took; a place is what fails."""
+    clock = Clock()
+    clock.beside = {OTHER: (0,) * len(FIELDS["route"])}
+    clock.ticks(30, answers(10, failed=1), answers(10, failed=3, name=OTHER[2]))
+    reading = clock.readings()["errors"]
+    assert (reading.value, reading.hold, reading.subject) == (20, False, "web:80")
+    assert "20 % of 600 answers of web:80" in reading.text
+    assert clock.recent.traffic(KEY).failed == 0.1
+    assert clock.recent.traffic(OTHER).failed == 0.3
 
 
 def test_a_few_requests_begin_nothing() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from cove.model.metrics import LATENCY_BOUNDS
 from cove.render.naming import Naming
-from cove.render.proxy import ProxyPorts, compose_document, static_document
+from cove.render.proxy import ProxyPorts, base_document, compose_document, static_document
 
 
 def ports(**given: object) -> ProxyPorts:
@@ -26,6 +26,18 @@ def test_every_request_is_logged_if_asked():
     log = static_document(ports(access_log="full"))["accessLog"]
     assert "filters" not in log
     assert log["bufferingSize"] > 0
+
+
+def test_connections_to_containers_are_kept_for_the_next_request():
+    """As many as Traefik's own transport keeps: one that is named would keep Go's two."""
+    (transport,) = base_document(1)["http"]["serversTransports"].values()
+    assert transport["maxIdleConnsPerHost"] == 200
+    assert transport["forwardingTimeouts"]["idleConnTimeout"] == "500ms"
+
+
+def test_where_apps_choose_every_request_is_logged():
+    """Traefik cannot filter by route; and to change the default then replaces no proxy."""
+    assert static_document(ports(access_log="apps")) == static_document(ports(access_log="full"))
 
 
 def test_nothing_is_logged_if_asked():
@@ -60,3 +72,12 @@ def test_a_changed_configuration_replaces_the_container():
     """Its digest is a label."""
     documents = [compose_document("image", "/proxy", d, Naming("cove")) for d in ("a", "b")]
     assert documents[0] != documents[1]
+
+
+def test_the_container_bounds_its_own_memory():
+    """With many busy connections a larger step of the collector alone would double it."""
+    environment = compose_document("image", "/proxy", "a", Naming("cove"))["services"]["proxy"][
+        "environment"
+    ]
+    assert environment["GOMEMLIMIT"] == "256MiB"
+    assert int(environment["GOGC"]) > 100

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cove.errors import InvalidFile
 from cove.model import names
-from cove.model.app import App, Route
+from cove.model.app import COUNTED_APART, App, Route
 from cove.ports import ProxyRoutes
 from cove.render.traefik import HOLD_LONGEST_PAUSE, ProxySettings, routes_held, routes_to
 
@@ -32,6 +33,43 @@ def rules(http: dict[str, Any]) -> dict[str, str]:
     return {name: router["rule"] for name, router in http["routers"].items()}
 
 
+def to_one_port(count: int) -> App:
+    """An app with so many routes to its only service."""
+    return app(routes=tuple(route(domain=f"d{n}.test") for n in range(count)))
+
+
+def test_each_route_has_a_service_of_its_own():
+    """By which the proxy counts; they lead to the same place, also while requests wait."""
+    spec = to_one_port(2)
+    found = routes_to(release(spec=spec), USUAL)
+    places = ("http://10.201.1.2:8000",)
+    assert found.services == {"shop_r1-0_web_8000": places, "shop_r1-1_web_8000": places}
+    assert found.routers["shop_1"] == "shop_r1-1_web_8000"
+    waiting = routes_held(release(spec=spec), HOLD, 60, USUAL).services
+    assert set(waiting) == {"shop_hold1-0_web_8000", "shop_hold1-1_web_8000"}
+    assert set(waiting.values()) == {("http://10.201.0.9:8000",)}
+
+
+def test_many_routes_to_one_place_share_a_service():
+    """What is counted must be read every ten seconds."""
+    assert len(routes_to(release(spec=to_one_port(COUNTED_APART)), USUAL).services) == COUNTED_APART
+    spec = to_one_port(COUNTED_APART + 1)
+    assert set(routes_to(release(spec=spec), USUAL).services) == {"shop_r1_web_8000"}
+    assert set(routes_held(release(spec=spec), HOLD, 60, USUAL).services) == {"shop_hold1_web_8000"}
+
+
+def test_what_shall_not_be_logged_is_not_even_counted_for_it():
+    """None of the app's routers, its redirects among them; of other apps nothing is said."""
+    spec = app(routes=(route(redirect_from=("www.shop.test",)),))
+    quiet = routes_to(release(spec=replace(spec, access_log="off")), USUAL).document["http"]
+    assert len(quiet["routers"]) == 4
+    for router in quiet["routers"].values():
+        assert router["observability"] == {"accessLogs": False}
+    for choice in (None, "errors", "full"):
+        loud = routes_to(release(spec=replace(spec, access_log=choice)), USUAL)
+        assert "observability" not in str(loud.document)
+
+
 def test_an_encrypted_route():
     """HTTPS leads to the replicas, HTTP to HTTPS."""
     found = routes_to(release(spec=app(web(replicas=2))), USUAL)
@@ -40,7 +78,7 @@ def test_an_encrypted_route():
             "routers": {
                 "shop_0": {
                     "rule": "Host(`shop.test`)",
-                    "service": "shop_r1_web_8000",
+                    "service": "shop_r1-0_web_8000",
                     "entryPoints": ["websecure"],
                     "tls": {},
                 },
@@ -52,7 +90,7 @@ def test_an_encrypted_route():
                 },
             },
             "services": {
-                "shop_r1_web_8000": {
+                "shop_r1-0_web_8000": {
                     "loadBalancer": {
                         "servers": [
                             {"url": "http://10.201.1.2:8000"},
@@ -67,9 +105,9 @@ def test_an_encrypted_route():
             },
         },
     }
-    assert found.routers == {"shop_0": "shop_r1_web_8000", "shop_0_http": "noop@internal"}
+    assert found.routers == {"shop_0": "shop_r1-0_web_8000", "shop_0_http": "noop@internal"}
     assert found.services == {
-        "shop_r1_web_8000": ("http://10.201.1.2:8000", "http://10.201.1.3:8000")
+        "shop_r1-0_web_8000": ("http://10.201.1.2:8000", "http://10.201.1.3:8000")
     }
 
 
@@ -177,7 +215,7 @@ def held(seconds: float = 40, candidate: App | None = None, *routes: Route) -> P
 def test_held_requests_are_tried_again_and_again():
     """Each request is tried at the hold address for as long as the rollout may take."""
     found = held(90)
-    assert found.services == {"shop_hold_web_8000": ("http://10.201.0.9:8000",)}
+    assert found.services == {"shop_hold1-0_web_8000": ("http://10.201.0.9:8000",)}
     router = found.document["http"]["routers"]["shop_0"]
     assert router["middlewares"] == ["shop_hold"]
     retry = found.document["http"]["middlewares"]["shop_hold"]["retry"]
@@ -193,10 +231,10 @@ def test_the_longest_pause_between_two_tries():
 def test_requests_wait_at_the_ports_of_the_candidate():
     """A request keeps the place it waits at: the new release must answer there."""
     assert held(40, app(routes=(route(port=9000),))).services == {
-        "shop_hold_web_9000": ("http://10.201.0.9:9000",)
+        "shop_hold1-0_web_9000": ("http://10.201.0.9:9000",)
     }
     other = app(web(name="other"), routes=(route(service="other", path="/x"),))
-    assert held(40, other).services == {"shop_hold_web_8000": ("http://10.201.0.9:8000",)}
+    assert held(40, other).services == {"shop_hold1-0_web_8000": ("http://10.201.0.9:8000",)}
 
 
 def test_two_routes_to_one_port_may_part():
@@ -204,8 +242,8 @@ def test_two_routes_to_one_port_may_part():
     routes = (route(), route(path="/api"))
     candidate = app(routes=(route(port=9000), route(path="/api", port=9001)))
     found = held(40, candidate, *routes)
-    assert found.routers["shop_0"] == "shop_hold_web_9000"
-    assert found.routers["shop_1"] == "shop_hold_web_9001"
+    assert found.routers["shop_0"] == "shop_hold1-0_web_9000"
+    assert found.routers["shop_1"] == "shop_hold1-1_web_9001"
 
 
 @pytest.mark.parametrize("domain", ["a`b.test", "a b.test", "{{x}}.test", "a.test\n", "", "A.test"])

@@ -28,8 +28,9 @@ _LINE: Final = re.compile(
     r'(?:,le="([^"]+)")?\} (\S+)$',
     re.MULTILINE,
 )
-# As `cove.render.traefik` names services.
-_SERVICE: Final = re.compile(r"([a-z0-9-]+)_(?:r(\d+)|hold)_(.+)_(\d+)")
+# As `cove.render.traefik` names services; an earlier cove gave them no route, and holds no release.
+_SERVICE: Final = re.compile(r"([a-z0-9-]+)_(r|hold)(\d*)(?:-(\d+))?_(.+)_(\d+)")
+_HOLD: Final = re.compile(r"[a-z0-9-]+_hold")
 # A request that is held asks again and again at an address nobody has: none of these is an answer.
 _UNREACHED: Final = frozenset({"502", "504"})
 # Connections that stay open say nothing of how long an answer takes.
@@ -73,7 +74,7 @@ def parse(text: str) -> RouteScrape:
     born = _BORN.search(text)
     totals: dict[str, list[int]] = {}
     for name, code, protocol, service, bound, value in _LINE.findall(text):
-        if "_hold_" in service and code in _UNREACHED:
+        if code in _UNREACHED and _HOLD.match(service):
             continue
         counts = totals.get(service)
         if counts is None:
@@ -110,7 +111,15 @@ def _counts(totals: dict[str, list[int]]) -> Iterator[RouteCounts]:
         match = _SERVICE.fullmatch(service)
         if match is None:
             continue
-        app, release, role, port = match.groups()
+        app, kind, release, route, role, port = match.groups()
         buckets = counts[_FIRST_BUCKET:]
         apart = [now - below for below, now in zip([0, *buckets], buckets, strict=False)]
-        yield RouteCounts(app, role, port, int(release or 0), (*counts[:_FIRST_BUCKET], *apart))
+        yield RouteCounts(
+            app,
+            role,
+            port,
+            int(release or 0),
+            (*counts[:_FIRST_BUCKET], *apart),
+            route=int(route) if route else None,
+            held=kind == "hold",
+        )

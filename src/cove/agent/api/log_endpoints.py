@@ -17,6 +17,7 @@ from cove.agent.api.endpoint import endpoint, flag, nanoseconds, whole
 from cove.agent.platform import Parts
 from cove.errors import NotFound, PlatformError
 from cove.model.logs import (
+    ACCESS,
     AGENT_APP,
     LEVELS,
     PROXY_APP,
@@ -50,7 +51,10 @@ class LogEndpoints:
 
     @endpoint("GET", "/v1/apps/{app}/logs", {"": LogView}, streams=True)
     async def logs(self, request: web.Request) -> web.StreamResponse:
-        """What an app's containers wrote, and with follow=1 what they will write."""
+        """What an app's containers wrote, and with follow=1 what they will write.
+
+        With requests=1 instead what the proxy logged of its requests.
+        """
         return await self._answer(request, request.match_info["app"])
 
     @endpoint("GET", "/v1/logs", {"": LogView}, streams=True)
@@ -81,7 +85,7 @@ class LogEndpoints:
         tail = min(whole(request, "tail", 100, least=-1), _MOST)
         if follow and (newest or query.before or query.after):
             raise ValueError("follow goes with neither newest nor context")
-        await self._check(app)
+        await self._check(query.requests_of or app)
         if not self._reading().available:
             return await stream(request, self._directly(query, tail, follow=follow))
         if follow:
@@ -110,11 +114,11 @@ class LogEndpoints:
         self, query: LogQuery, tail: int, *, follow: bool
     ) -> AsyncGenerator[LogView | None, None]:
         """From Docker, which has what containers that still exist wrote of late."""
-        if query.regex or not query.app:
+        if query.regex or not query.app or query.requests_of:
             raise PlatformError(
                 f"logs cannot be searched: {self._parts.logs.collector.problem or 'starting'}",
                 code="logs-away",
-                hint="without a pattern, an app's lines are read from Docker",
+                hint="without a pattern, an app's own lines are read from Docker",
             )
         wanted, since = matcher(query), query.since / _NANO
         engine = self._parts.engine
@@ -141,9 +145,15 @@ def _query(request: web.Request, app: str) -> LogQuery:
         raise ValueError(f"level must be one of {', '.join(LEVELS[1:])}")
     if stream_name not in ("", *get_args(Stream)):
         raise ValueError("stream must be stdout or stderr")
+    of_app, service = "", request.query.get("service", "")
+    if flag(request, "requests"):
+        if service or not app or app in _OWN:
+            raise ValueError("requests are told of one app, and of no service")
+        app, service, of_app = PROXY_APP, ACCESS, app
     return LogQuery(
         app=app,
-        service=request.query.get("service", ""),
+        service=service,
+        requests_of=of_app,
         release=whole(request, "release", 0),
         container=request.query.get("container", ""),
         stream=stream_name,  # type: ignore[arg-type]  # looked at above

@@ -54,6 +54,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     level: str | None
     service: str | None
     release: int | None
+    requests: bool
     after: int | None
     before: int | None
     context: int | None
@@ -99,6 +100,7 @@ class Asked(Struct, frozen=True, kw_only=True):
             "word": self.word and not regex,
             "ignore_case": ignore_case,
             "newest": self.newest_first,
+            "requests": self.requests,
         }
         return {
             "follow": int(self.follow),
@@ -126,6 +128,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 @click.option("-i", "--ignore-case", is_flag=True, help="--grep takes A for a.")
 @click.option("-l", "--level", type=click.Choice(LEVELS[1:]), help="At least that grave.")
 @click.option("--service", metavar="NAME", shell_complete=complete("services"), help="One alone.")
+@click.option("--requests", is_flag=True, help="What the proxy logged of the app's requests.")
 @click.option("--release", type=click.IntRange(1), metavar="N", help="What one release wrote.")
 @click.option(
     "-n",
@@ -159,6 +162,8 @@ def command(
         raise InvalidFile("the service is named twice", code="usage")
     asked = Asked(**(options | {"service": options["service"] or name}))
     asked.check()
+    if asked.requests and (asked.service or app in (None, PROXY_APP, AGENT_APP)):
+        raise InvalidFile("--requests goes with an app, and with no service", code="usage")
     text, regex, ignore_case = asked.pattern
     printer = Printer(
         out,

@@ -55,10 +55,13 @@ def _show(out: Output, view: dict[str, Any], *, deep: bool) -> None:
         figures = [
             figure
             for one in view["series"]
-            if (one["app"], one["service"]) == (app, service)
+            if (one["app"], one["service"], one["route"]) == (app, service, "")
             for figure in _figures(one, deep=deep)
         ]
         _block(out, title, figures)
+        for one in view["series"]:
+            if (one["app"], one["service"]) == (app, service) and one["route"]:
+                _block(out, one["route"].removesuffix("/"), _figures(one, deep=False))
 
 
 def _title(one: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from cove.cli.options import Settings, shared
 from cove.cli.output import Output
 from cove.cli.text import count_of, elapsed, took
 from cove.errors import InvalidFile, PlatformError
+from cove.model.access import SERVER_ACCESS_LOGS
 
 _POLL = 0.2  # seconds
 _PORT = click.IntRange(1, 65535)
@@ -76,8 +77,9 @@ def _size(_: click.Context, parameter: click.Parameter, value: str | None) -> in
 )
 @click.option(
     "--access-log",
-    type=click.Choice(["full", "errors", "off"]),
-    help="Which requests the proxy logs: all, those that failed or took over 1 s, or none.",
+    type=click.Choice(SERVER_ACCESS_LOGS),
+    help="Which requests the proxy logs: all, as each app asks, those that failed or took over "
+    "1 s, or none  [errors, or as the last time]",
 )
 @click.option(
     "--metrics-port",

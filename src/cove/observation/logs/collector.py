@@ -37,7 +37,8 @@ class Collector:
     """The part of the agent that collects logs.
 
     `open_store` opens what keeps them; it blocks, and raises PlatformError.
-    `tell` is given what a person should know.
+    `tell` is given what a person should know. `keeps` says of each request that the proxy logged
+    whether somebody asked for it.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Collector:
         open_store: Callable[[], LogStore],
         policy: LogPolicy,
         tell: Callable[[str], None],
+        keeps: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.feed = Feed()
         self.buffers = Buffers(self.feed)
@@ -56,6 +58,7 @@ class Collector:
         self._engine = engine
         self._open_store = open_store
         self._tell = tell
+        self._keeps = keeps
         self._followers: dict[str, Follower] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._known: dict[tuple[str, Stream], Cursor] = {}
@@ -145,7 +148,9 @@ class Collector:
             if container.running and follower.ended.is_set():
                 follower.started()
             return
-        follower = Follower(container, self._engine, self.buffers, self.seal, self._pace)
+        follower = Follower(
+            container, self._engine, self.buffers, self.seal, self._pace, self._keeps
+        )
         follower.resume(self._known)
         self._followers[container.id] = follower
         task = asyncio.create_task(self._follow(follower))

@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from cove.errors import CoveError, NotFound
-from cove.model.logs import PROXY_APP, Cursor, Source, Stream
+from cove.model.logs import ACCESS, PROXY_APP, Cursor, Record, Source, Stream
 from cove.observation.logs.buffers import Buffer, Buffers
 from cove.observation.logs.joining import DISORDER, Lane
 from cove.observation.logs.order import repeated
 from cove.ports.logs import LogConnection, LogContainer, LogEngine, LogEntry
 
 _STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
-ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself
 PROXY: Final = "proxy"
 _TAIL: Final = 500  # lines that show whether anything is missing at a container's end
 # Docker looks through all it has for a time, but finds last lines at once: so many are asked for,
@@ -65,6 +64,7 @@ class Follower:
         buffers: Buffers,
         seal: Callable[[Buffer], Awaitable[None]],
         pace: Callable[[], float],
+        keeps: Callable[[str], bool],
     ) -> None:
         self.container = container
         self.newest = 0  # the last time read of any stream
@@ -77,6 +77,7 @@ class Follower:
         self._buffers = buffers
         self._seal = seal
         self._pace = pace
+        self._keeps = keeps  # of the proxy's lines about requests
         self._lanes: dict[tuple[Stream, str], Lane] = {}
         self._reads: list[tuple[Buffer, _Reads]] = []
         proxy = not container.app
@@ -327,7 +328,10 @@ class Follower:
             stream=stream,
         )
         buffer = self._buffers.of((source.app, service))
-        lane = Lane(source, key, self._buffers.writer(buffer))
+        write = self._buffers.writer(buffer)
+        if not box.app and service == ACCESS:
+            write = _sifted(write, self._keeps)
+        lane = Lane(source, key, write)
         reads = _Reads(self, lane)
         self._lanes[stream, service] = lane
         self._reads.append((buffer, reads))
@@ -344,6 +348,18 @@ class _Lag:
         late = time.time_ns() - entries[0][1] > _BEHIND
         self._current = self._current or not late
         return late and self._current
+
+
+def _sifted(
+    write: Callable[[Record], None], keeps: Callable[[str], bool]
+) -> Callable[[Record], None]:
+    """Behind the lane: what is left out counts as read all the same."""
+
+    def add(record: Record) -> None:
+        if keeps(record.text):
+            write(record)
+
+    return add
 
 
 def _silence(begun: float) -> float:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from cove.model.access import router_of
 from cove.model.logs import LogQuery, Record
 
 _PART: Final = "[0-9A-Za-z_\\x80-\\U0010ffff]"  # of a word, as the store's filters see it
@@ -18,6 +19,7 @@ _PART: Final = "[0-9A-Za-z_\\x80-\\U0010ffff]"  # of a word, as the store's filt
 def matcher(query: LogQuery) -> Callable[[Record], bool]:
     """Whether a record is asked for, leaving out what a regular expression would say."""
     says = _text(query)
+    about = router_of(query.requests_of) if query.requests_of else ""
 
     def matches(record: Record) -> bool:
         at, source = record.at, record.source
@@ -30,6 +32,7 @@ def matcher(query: LogQuery) -> Callable[[Record], bool]:
             and query.release in (0, source.release)
             and query.container in ("", source.container)
             and query.stream in ("", source.stream)
+            and about in record.text
             and (says is None or says(record.text))
         )
 

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from cove.errors import PlatformError
+from cove.model.access import router_of
 from cove.model.logs import LogCount, LogQuery, LogService, Record
 from cove.observation.logs.collector import Collector
 from cove.observation.logs.matching import matcher
@@ -49,6 +50,23 @@ class Reading:
 
         Raises Refused for a regular expression that cannot be, PlatformError where nothing is kept.
         """
+        if not query.requests_of:
+            async with aclosing(self._hits(query)) as hits:
+                async for record in hits:
+                    yield record
+            return
+        about, found = router_of(query.requests_of), 0
+        async with aclosing(self._hits(_widened(query, about))) as hits:
+            async for record in hits:
+                if about not in record.text:
+                    continue
+                if not record.context:
+                    if query.limit and found == query.limit:
+                        return
+                    found += 1
+                yield record
+
+    async def _hits(self, query: LogQuery) -> Records:
         loop = asyncio.get_running_loop()
         thread = ThreadPoolExecutor(1, thread_name_prefix="cove-logs")
         search: LogSearch | None = None
@@ -178,6 +196,16 @@ def windows(since: int, until: int, minutes: Counter[int]) -> Iterator[tuple[int
                 since = cut
         held = records // parts if cuts else held + records
     yield since, until
+
+
+def _widened(query: LogQuery, about: str) -> LogQuery:
+    """What the store is asked for, of which those about one app's requests are taken.
+
+    It looks for one text: that of the app where no other is asked for.
+    """
+    if query.text:
+        return replace(query, limit=0)
+    return replace(query, text=about, regex=False, word=False, ignore_case=False)
 
 
 def _some(search: LogSearch) -> list[Record]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
-from cove.model.metrics import BUCKETS, INDEX, LATENCY_BOUNDS
+from cove.model.metrics import BUCKETS, INDEX, LATENCY_BOUNDS, parts_of
 from cove.observation.metrics.gathering import Look
 from cove.ports.metrics import MachineUsage
 
@@ -105,8 +105,8 @@ def _containers(look: Look) -> Iterator[str]:
 
 def _routes(routes: Mapping[tuple[str, str, str], tuple[int, ...]]) -> Iterator[str]:
     labelled = [
-        ({"app": app, "service": service, "port": port}, totals)
-        for (app, service, port), totals in routes.items()
+        (_route_labels(app, service, name), totals)
+        for (app, service, name), totals in routes.items()
     ]
     outcomes = [
         ({**labels, "class": outcome}, float(totals[_ROUTE[name]]))
@@ -118,6 +118,11 @@ def _routes(routes: Mapping[tuple[str, str, str], tuple[int, ...]]) -> Iterator[
         sizes = [(labels, float(totals[_ROUTE[field]])) for labels, totals in labelled]
         yield from _family(f"route_{name}_bytes_total", "counter", "Of bodies.", sizes)
     yield from _histogram(labelled)
+
+
+def _route_labels(app: str, service: str, name: str) -> Labels:
+    port, route = parts_of(name)
+    return {"app": app, "service": service, "port": port, "route": route}
 
 
 def _histogram(labelled: Iterable[tuple[Labels, tuple[int, ...]]]) -> Iterator[str]:

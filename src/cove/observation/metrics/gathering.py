@@ -21,6 +21,7 @@ from cove.ports.metrics import (
     FileSystem,
     MachineUsage,
     Meters,
+    RouteCounts,
     RouteMeters,
     Subject,
     Subjects,
@@ -36,6 +37,8 @@ class Sources:
     meters: Meters
     routes: RouteMeters
     subjects: Subjects
+    # The name of a route's series.
+    named: Callable[[RouteCounts], str] = lambda one: one.port
 
 
 class Look(Struct, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ class Look(Struct, frozen=True, kw_only=True):
     containers: dict[str, tuple[Subject, ContainerUsage]]
     # Whether every container was looked for: one that is new afterwards has just begun.
     complete: bool
-    # By app, service and port; None: the proxy did not answer.
+    # By app, service and the series' name; None: the proxy did not answer.
     routes: dict[tuple[str, str, str], tuple[int, ...]] | None
 
 
@@ -58,7 +61,7 @@ class Gatherer:
         self._sources = sources
         self._clock = clock
         self._known: dict[str, Subject] = {}
-        self._totals = RouteTotals()
+        self._totals = RouteTotals(sources.named)
         self._alone = asyncio.Lock()
 
     async def look(self) -> Look:

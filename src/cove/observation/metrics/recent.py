@@ -22,7 +22,7 @@ _STALE: Final = 60.0  # seconds after which what was measured last says nothing 
 _FIRST_BUCKET: Final = INDEX["route"][BUCKETS[0]]
 _MILLI: Final = 1000  # microseconds in a millisecond of span
 _NOTHING: Final = (0,) * len(FIELDS["route"])
-RouteKey = tuple[str, str, str]  # app, service, port
+RouteKey = tuple[str, str, str]  # app, service, the series' name
 ContainerKey = tuple[str, str]  # app, Compose service
 
 

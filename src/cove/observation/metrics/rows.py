@@ -126,11 +126,11 @@ class _Rows:
         """Those that answered something: an idle one costs no row."""
         if self.now.routes is None or self.before.routes is None:
             return
-        for (app, service, port), totals in self.now.routes.items():
-            earlier = self.before.routes.get((app, service, port), (0,) * len(totals))
+        for (app, service, name), totals in self.now.routes.items():
+            earlier = self.before.routes.get((app, service, name), (0,) * len(totals))
             grown = tuple(increase(b, n) for b, n in zip(earlier, totals, strict=True))
             if grown[INDEX["route"]["requests"]] or any(grown):
-                series = Series(kind="route", app=app, service=service, name=port)
+                series = Series(kind="route", app=app, service=service, name=name)
                 yield Row(series, self.at, self.span, grown)
 
 

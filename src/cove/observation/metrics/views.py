@@ -1,14 +1,16 @@
 """Rows as people and programs are shown them: rates, shares, percentiles. Imported by the agent.
 
-Containers of a service are shown together, over its releases and replicas; so are routes.
+Containers of a service are shown together, over its releases and replicas; so are routes, and
+after them each that has others beside it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from cove.model.metrics import BUCKETS, INDEX, Kind, MetricQuery, Row, Series
+from cove.model.metrics import BUCKETS, INDEX, Kind, MetricQuery, Row, Series, parts_of
 from cove.model.views import MetricSeries, MetricsView
 from cove.observation.metrics.percentiles import percentile
 from cove.ports.metrics import MetricStore
@@ -41,9 +43,10 @@ class MetricViews:
         shown = []
         for kind in kinds:
             query = MetricQuery(kind=kind, app=app, since=since, until=until, step=step)
-            shown += [
-                _chart(one, rows, times) for one, rows in _by_service(self._store.read(query))
-            ]
+            rows = self._store.read(query)
+            shown += [_chart(one, found, times) for one, found in _by_service(rows)]
+            if app and kind == "route":
+                shown += [_chart(one, found, times) for one, found in _by_route(rows)]
         return MetricsView(since=since, until=until, step=step, times=times, series=shown)
 
 
@@ -64,6 +67,19 @@ def _by_service(rows: Sequence[Row]) -> list[tuple[Series, list[Row]]]:
     return [(series, list(at.values())) for series, at in found.items()]
 
 
+def _by_route(rows: Sequence[Row]) -> list[tuple[Series, list[Row]]]:
+    """The rows of each route, where a service has several; its ports of one route as well."""
+    found: dict[Series, dict[int, Row]] = {}
+    for row in rows:
+        route = parts_of(row.series.name)[1]
+        if route:
+            key = Series(kind="route", app=row.series.app, service=row.series.service, name=route)
+            at = found.setdefault(key, {})
+            at[row.at] = _beside(at[row.at], row) if row.at in at else row
+    services = Counter(series.service for series in found)
+    return [(one, list(at.values())) for one, at in found.items() if services[one.service] > 1]
+
+
 def _beside(one: Row, other: Row) -> Row:
     """Two containers as one: what both use counts together, over the longer span."""
     values = [a + b for a, b in zip(one.values, other.values, strict=True)]
@@ -77,6 +93,7 @@ def _chart(series: Series, rows: Sequence[Row], times: Sequence[int]) -> MetricS
         kind=series.kind,
         app=series.app,
         service=series.service,
+        route=series.name,
         values={
             name: [_shown(show, by_time.get(at)) for at in times] for name, show in fields.items()
         },
