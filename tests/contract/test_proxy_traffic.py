@@ -333,4 +333,4 @@ async def test_the_proxys_memory_has_a_limit(gate):
             line.split(" ") for line in (await response.text()).splitlines() if line[0] != "#"
         )
     assert float(told["go_gc_gomemlimit_bytes"]) == 256 << 20
-    assert float(told["go_gc_gogc_percent"]) == 400
+    assert float(told["go_gc_gogc_percent"]) == 200

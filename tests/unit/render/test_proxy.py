@@ -75,7 +75,7 @@ def test_a_changed_configuration_replaces_the_container():
 
 
 def test_the_container_bounds_its_own_memory():
-    """With many busy connections a larger step of the collector alone would double it."""
+    """With many busy connections its larger step would take far more than a bare one does."""
     environment = compose_document("image", "/proxy", "a", Naming("cove"))["services"]["proxy"][
         "environment"
     ]
