@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from cove.errors import CoveError, PlatformError
 from cove.model.app import EnvValue, Mount
 
-from support.machines import EXITS
+from support.machines import EXITS, SLOW
 
 DATA = (Mount(kind="volume", source="data", target="/data"),)
 
@@ -185,6 +185,39 @@ async def test_up_starts_what_rests(machine):
     await machine.engine.stop(facts.id, 5)
     (again,) = await machine.up(release)
     assert (again.id, again.state) == (facts.id, "running")
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "after"),
+    [
+        ("stop", "running", ["exited"]),
+        ("start", "exited", ["running"]),
+        ("remove", "running", []),
+        ("create", "running", ["created", "running"]),
+    ],
+)
+async def test_what_was_asked_by_somebody_who_is_gone(machine, verb, before, after):
+    """Docker does it all the same; what is observed once it has settled is what comes of it."""
+    (facts,) = await machine.up(machine.release(name=SLOW))
+    await machine.heard(facts, "ready")
+    if before == "exited":
+        await machine.engine.stop(facts.id, 0)
+    machine.abandon(verb, facts)
+    assert await machine.engine.settle(60)
+    found = await machine.engine.containers("shop")
+    assert sorted(c.state for c in found) == after
+    made = [c.name for c in found if c.id != facts.id]
+    assert made == ([f"{facts.id[:12]}_{facts.name}"] if verb == "create" else [])
+
+
+async def test_a_patience_that_ends(machine):
+    """Docker is not waited for without end, and it is told that it has not settled."""
+    (facts,) = await machine.up(machine.release(name=SLOW))
+    await machine.heard(facts, "ready")
+    machine.abandon("stop", facts)
+    assert not await machine.engine.settle(0.3)
+    assert await machine.engine.settle(60)
+    assert [c.state for c in await machine.engine.containers("shop")] == ["exited"]
 
 
 async def test_apps_apart(machine):

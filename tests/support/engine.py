@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from support.unix_http import request
+from support.unix_http import UnixHttp, request
 
 ABSENT = 404
 
@@ -39,6 +39,16 @@ def get(path: str, filters: dict[str, list[str]] | None = None, **query: Any) ->
 def delete(path: str, **query: Any) -> None:
     """Remove something; that it is gone already, or still in use, is for the caller to notice."""
     request(socket_path(), "DELETE", path, query=query)
+
+
+def abandon(method: str, path: str, body: Any = None) -> None:
+    """Ask for something and hang up at once, as whoever is killed does."""
+    connection = UnixHttp(socket_path())
+    data = json.dumps(body or {}).encode()
+    try:
+        connection.request(method, path, data, {"Content-Type": "application/json"})
+    finally:
+        connection.close()
 
 
 def docker(*arguments: str, **options: Any) -> str:

@@ -5,7 +5,9 @@ They promise what `cove.ports` promises; tests/contract holds them to what the r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cove.adapters.host import binds
@@ -36,7 +38,7 @@ from cove.render.naming import (
     Naming,
 )
 
-from support.world import Box, World
+from support.world import Box, Killed, World
 
 
 def platform(world: World, naming: Naming, store: Store) -> Platform:
@@ -87,6 +89,7 @@ class FakeEngine:
     async def containers(self, app: str = "") -> tuple[ContainerFacts, ...]:
         if self.world.dead:
             self.world.moment("containers", "before")
+        self.world.in_flight.advance()
         return tuple(self._facts(b) for b in self.world.boxes.values() if app in ("", b.app))
 
     async def sightings(self) -> tuple[Sighting, ...]:
@@ -103,25 +106,25 @@ class FakeEngine:
         )
 
     async def start(self, container_id: str) -> None:
-        await self.world.effect("start")
-        box = self.world.boxes.get(container_id)
-        if box is not None:
-            self.world.start(box)
-        self.world.moment("start", "after")
+        await self.world.request("start", self._on(container_id, self.world.start))
 
     async def stop(self, container_id: str, grace: float) -> None:
-        await self.world.effect("stop")
-        box = self.world.boxes.get(container_id)
-        if box is not None:
-            self.world.stop(box)
-        self.world.moment("stop", "after")
+        await self.world.request("stop", self._on(container_id, self.world.stop), container_id)
 
     async def remove(self, container_id: str) -> None:
-        await self.world.effect("remove")
-        box = self.world.boxes.get(container_id)
-        if box is not None:
-            self.world.remove(box)
-        self.world.moment("remove", "after")
+        await self.world.request("remove", self._on(container_id, self.world.remove))
+
+    async def settle(self, limit: float) -> bool:
+        deadline = self.world.now() + limit
+        self.world.in_flight.advance()
+        while (due := self.world.in_flight.next()) is not None:
+            if due > deadline:
+                return False
+            await asyncio.sleep(due - self.world.now())
+            if self.world.dead:
+                raise Killed
+            self.world.in_flight.advance(due)
+        return True
 
     async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]:
         ended = [self.world.boxes[i] for i in container_ids if i in self.world.boxes]
@@ -214,6 +217,14 @@ class FakeEngine:
         self.world.volumes.pop(name, None)
         self.world.moment("remove_volume", "after")
 
+    def _on(self, container_id: str, act: Callable[[Box], None]) -> Callable[[], None]:
+        def done() -> None:
+            box = self.world.boxes.get(container_id)
+            if box is not None:
+                act(box)
+
+        return done
+
     def _addresses(self, box: Box) -> tuple[str, ...]:
         """One in each network; only in the default one it may have been chosen."""
         return tuple(
@@ -264,35 +275,38 @@ class FakeComposer:
     async def up(
         self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
     ) -> None:
-        document = self.world.files.get(app)
-        if document is None:
-            raise PlatformError("there is no project file", code="compose")
         for name in names:
-            await self.world.effect(f"up {name}")
-            self._volumes(document, document["services"][name])
-            box = self._box(app, name, document["services"][name], env)
-            if start:
-                self.world.start(box)
-            self.world.moment(f"up {name}", "after")
+            service = self._service(app, name)
+            box = self._present(app, name) or await self._create(app, name, service, env)
+            if start and box.state != "running":
+                await self.world.request(f"up {name}", partial(self.world.start, box))
 
     async def converge(
         self, app: str, names: Sequence[str], env: Mapping[str, str], *, start: bool = True
     ) -> None:
-        document = self.world.files.get(app)
-        if document is None:
-            raise PlatformError("there is no project file", code="compose")
         for name in names:
-            await self.world.effect(f"converge {name}")
-            service = document["services"][name]
-            box = next((b for b in self.world.of(app) if b.service == name), None)
-            if box is not None and box.made_of != made_of(service, env):
-                self.world.remove(box)
-                self.world.moment(f"converge {name}", "after")
-            self._volumes(document, service)
-            box = self._box(app, name, service, env)
-            if start:
-                self.world.start(box)
-            self.world.moment(f"converge {name}", "after")
+            service = self._service(app, name)
+            box = self._present(app, name)
+            if box is None:
+                box = await self._create(app, name, service, env)
+            elif box.made_of != made_of(service, env):
+                box = await self._recreate(box, service, env)
+            if start and box.state != "running":
+                await self.world.request(f"converge {name}", partial(self.world.start, box))
+
+    async def _recreate(self, old: Box, service: dict[str, Any], env: Mapping[str, str]) -> Box:
+        """As Compose does it: the new one under another name until the old one is gone."""
+        app, name, ask = old.app, old.service, self.world.request
+        new = await self._create(app, name, service, env, f"{old.id}_")
+        await ask(f"converge {name}, stop", partial(self.world.stop, old), old.id)
+        await ask(f"converge {name}, remove", partial(self.world.remove, old))
+        await ask(f"converge {name}, rename", partial(self._rename, new, service["container_name"]))
+        return new
+
+    def _rename(self, box: Box, name: str) -> None:
+        if self.world.named(name) is not None:
+            raise PlatformError(f"the name {name} is in use", code="compose")
+        box.name = name
 
     async def discard(self, app: str) -> None:
         await self.world.effect("discard")
@@ -303,20 +317,46 @@ class FakeComposer:
     async def settle(self, app: str) -> None:
         """Nothing outlives an agent here."""
 
-    def _box(self, app: str, name: str, service: dict[str, Any], env: Mapping[str, str]) -> Box:
-        for box in self.world.of(app):
-            if box.service == name:
-                return box
+    def _service(self, app: str, name: str) -> dict[str, Any]:
+        document = self.world.files.get(app)
+        if document is None:
+            raise PlatformError("there is no project file", code="compose")
+        service: dict[str, Any] = document["services"][name]
+        return service
+
+    def _present(self, app: str, name: str) -> Box | None:
+        found = [box for box in self.world.of(app) if box.service == name]
+        if len(found) > 1:  # which of them it would keep is Compose's secret
+            self.world.incidents.append(f"Compose met {len(found)} containers of {name}")
+        return found[0] if found else None
+
+    async def _create(
+        self, app: str, name: str, service: dict[str, Any], env: Mapping[str, str], prefix: str = ""
+    ) -> Box:
+        made: list[Box] = []
+        document = dict(self.world.files[app])  # what Compose read, whatever becomes of the file
+
+        def create() -> None:
+            made.append(self._box(app, name, document, env, prefix))
+
+        await self.world.request(f"create {name}", create)
+        return made[0]
+
+    def _box(
+        self, app: str, name: str, document: Mapping[str, Any], env: Mapping[str, str], prefix: str
+    ) -> Box:
+        service = document["services"][name]
+        self._volumes(document, service)
         address = service["networks"].get("default", {}).get("ipv4_address", "")
         self._check_free(address)
         self._check_mounts(app, service)
-        networks = self.world.files[app]["networks"]
+        networks = document["networks"]
         image = self.world.images.get(service["image"])
         if image is None:
             raise PlatformError(f"no such image: {service['image']}", code="compose")
         labels = service["labels"]
         return self.world.create(
-            name=service["container_name"],
+            name=prefix + service["container_name"],
             app=labels[LABEL_APP],
             service=name,
             release=int(labels.get(LABEL_RELEASE, 0)),

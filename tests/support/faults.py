@@ -18,10 +18,13 @@ import yaml
 
 from support.agent import Agent, Ended
 from support.appfiles import app_file, host
-from support.engine import image
+from support.engine import image, socket_path
 from support.family import family_file, family_image
 from support.polling import until
+from support.unix_http import lines
 
+# PostgreSQL behind a shell that passes the signal on late, and only once.
+_SLOW = "sh /app/db.sh & p=$$!; trap 'sleep {}; kill -INT $$p; wait $$p; exit' INT; wait $$p"
 FETCH = -1  # the index under which the images are fetched, before there is a plan
 SHORT = {"settle": "1s", "drain": "5s", "timeout": "30s"}
 
@@ -177,9 +180,17 @@ class Victim:
 class Family(Victim):
     """Web, worker, migration and PostgreSQL; `upgraded` says what each deploy replaces."""
 
-    def __init__(self, agent: Agent, name: str, upgraded: Literal["code", "database"]) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        name: str,
+        upgraded: Literal["code", "database"],
+        stops_within: float = 0,
+    ) -> None:
         super().__init__(agent, name, "")
         self.upgraded = upgraded
+        slow = ["sh", "-c", _SLOW.format(stops_within)]
+        self._settings = {"db": {"command": slow}} if stops_within else {}
         self.composed = ("migrate", "web", "worker" if upgraded == "code" else "db")
         self.replicas = 4
         self.networks = 2  # the app's own, and the one in which the worker finds the web service
@@ -204,7 +215,11 @@ class Family(Victim):
     def text(self) -> str:
         """Its file, with the next version of what is upgraded."""
         self._count += 1
-        return family_file(self.name, self.version, database=self.database)
+        return family_file(self.name, self.version, database=self.database, **self._settings)
+
+    def skip(self) -> None:
+        """The version that was tried last is the next one again."""
+        self._count += 1
 
     def remember(self, rollout: dict[str, Any]) -> str:
         """Notes the database's version too."""
@@ -234,6 +249,33 @@ class Family(Victim):
             ("data", marks, self._marks),
             *((f"image of {who}", runs.get(who), _image_id(what)) for who, what in wanted.items()),
         )
+
+
+Ending = Literal["compose dies", "agent dies", "cancelled"]
+
+
+def interrupted(victim: Victim, action: str, ending: Ending) -> str:
+    """Ends a deploy as Docker does something to its database; the outcome after all.
+
+    Docker's events of a replacement: `create` of the new one, `kill` and `destroy` of the old one.
+    """
+    labels = [f"cove.instance={victim.agent.instance}", f"cove.app={victim.name}"]
+    filters = {"event": [action], "label": [*labels, "cove.service=db"]}
+    query = {"filters": json.dumps(filters), "since": f"{time.time():.9f}"}
+    with lines(socket_path(), "/events", query) as events:
+        rollout = victim.begin()
+        next(events)
+    agent = victim.agent
+    if ending == "cancelled":
+        agent.api("POST", f"/v1/rollouts/{rollout['id']}/cancel")
+    elif ending == "agent dies":
+        agent.kill9()
+        agent.start()
+    elif pid := compose_of(agent.process.pid if agent.process else 0, "db"):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    agent.follow(rollout)
+    return victim.remember(rollout)
 
 
 def _image_id(version: str) -> str:
@@ -266,4 +308,13 @@ def delays(seed: int) -> Callable[[], float]:
     return lambda: source.uniform(0, 0.3)
 
 
-__all__ = ["FETCH", "Family", "Victim", "compose_of", "delays", "operations"]
+__all__ = [
+    "FETCH",
+    "Ending",
+    "Family",
+    "Victim",
+    "compose_of",
+    "delays",
+    "interrupted",
+    "operations",
+]

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 BUILDER = ROOT / "script/lib/python_image.py"
 APP = ROOT / "examples/hello/app.py"
 REPOSITORY = "cove-test/hello"
+PYTHON = "/usr/local/bin/python3"  # in all of them
 DATA = "/data"  # where the app of `keeping` counts
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cove.adapters.compose import ComposeComposer, ComposeRunner, find_compose
 from cove.adapters.docker import DockerClient, DockerEngine, socket_path
@@ -15,14 +20,22 @@ from cove.ports import Composer, ContainerFacts, Engine
 from cove.render.compose import compose_document, secret_environment
 from cove.render.naming import Naming
 
-from support.engine import Belongings, get
+from support.engine import Belongings, abandon, get
 from support.fakes import FakeComposer, FakeEngine
-from support.images import Images
-from support.polling import until
-from support.world import World
+from support.images import PYTHON, Images
+from support.polling import LIMIT, until
+from support.world import Box, Killed, World
 
 APP = "shop"
 EXITS = "exits"  # the name of a service whose containers fail at once
+SLOW = "slow"  # and of one whose containers take their time to stop
+_SLOW = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit(0)))
+print("ready", flush=True)
+while True: time.sleep(1)
+"""
+Verb = Literal["create", "start", "stop", "remove"]
 
 
 class Machine:
@@ -42,6 +55,8 @@ class Machine:
         if name == EXITS:
             service["environment"] = {"FAULT": EnvValue("exit")}
             service["options"] = {"restart": "no"}
+        if name == SLOW:
+            service["options"] = {"entrypoint": [PYTHON, "-c", _SLOW]}
         spec = App(name=app, services=(Service(name=name, image=self.image, **service),))
         hosts = list(IPv4Network(self.subnet).hosts())
         placements = tuple(
@@ -75,6 +90,13 @@ class Machine:
         """The container, once it is in a state."""
         raise NotImplementedError
 
+    async def heard(self, facts: ContainerFacts, line: str) -> None:
+        """Returns once the container has written a line, if it writes at all."""
+
+    def abandon(self, verb: Verb, facts: ContainerFacts) -> None:
+        """Asks Docker to do that, and is gone before it has. `create`: one more of its kind."""
+        raise NotImplementedError
+
 
 class FakeMachine(Machine):
     """The fakes' world."""
@@ -103,6 +125,23 @@ class FakeMachine(Machine):
         (found,) = [c for c in await self.engine.containers(facts.app) if c.id == facts.id]
         assert found.state == state
         return found
+
+    def abandon(self, verb: Verb, facts: ContainerFacts) -> None:
+        box = self.world.boxes[facts.id]
+        acts: dict[Verb, Callable[[], None]] = {
+            "create": partial(self._another, box),
+            "start": partial(self.world.start, box),
+            "stop": partial(self.world.stop, box),
+            "remove": partial(self.world.remove, box),
+        }
+        with suppress(Killed), self.world.in_flight.asked(acts[verb], box.id):
+            raise Killed
+
+    def _another(self, box: Box) -> None:
+        given = {f.name: getattr(box, f.name) for f in fields(box)}
+        for own in ("id", "state", "pid", "started_at"):
+            del given[own]
+        self.world.create(**{**given, "name": f"{box.id}_{box.name}"})
 
 
 class RealMachine(Machine):
@@ -134,6 +173,22 @@ class RealMachine(Machine):
         until(lambda: get(f"/containers/{facts.id}/json")["State"]["Status"] == state, state)
         (found,) = [c for c in await self.engine.containers(facts.app) if c.id == facts.id]
         return found
+
+    async def heard(self, facts: ContainerFacts, line: str) -> None:
+        async with asyncio.timeout(LIMIT):
+            while line not in await self.engine.tail(facts.id, 1):  # noqa: ASYNC110 - Docker tells no event of it
+                await asyncio.sleep(0.05)
+
+    def abandon(self, verb: Verb, facts: ContainerFacts) -> None:
+        path = f"/containers/{facts.id}"
+        if verb == "create":
+            about = get(f"{path}/json")
+            body = {"Image": about["Image"], "Labels": about["Config"]["Labels"]}
+            abandon("POST", f"/containers/create?name={facts.id[:12]}_{facts.name}", body)
+        elif verb == "remove":
+            abandon("DELETE", f"{path}?force=1")
+        else:
+            abandon("POST", f"{path}/{verb}")
 
     async def tear_down(self) -> None:
         """Removes what carries its prefix."""

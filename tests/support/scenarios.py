@@ -272,6 +272,8 @@ def _there(s: Site) -> list[str]:
             set(s.world.files.get(APP, {}).get("services", ())),
             {*(p.name for p in placements), *companions, *tasks},
         ),
+        ("names", {b.name for b in boxes}, {NAMING.container(APP, b.service) for b in boxes}),
+        ("in flight", s.world.in_flight.next(), None),
         ("companions", _made_of(s, tasks), _wanted(release, tasks)),
         ("siblings", _found_as(s), _known_as(release)),
         ("networks", set(s.world.networks), networks),

@@ -147,5 +147,10 @@ def after_change(moment: str) -> bool:
 
 
 def change(moment: str) -> bool:
-    """Before and after every change of the world."""
-    return not is_write(moment)
+    """Before and after every change of the world; to cancel before one is to let it be sent."""
+    return not is_write(moment) and not sent_any(moment)
+
+
+def sent_any(moment: str) -> bool:
+    """While Docker does what it was asked for: it goes on with that, whoever dies."""
+    return "(sent)" in moment

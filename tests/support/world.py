@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 from cove.errors import PlatformError
 from cove.ports import ContainerState, ImageFacts, ProxyRoutes
 
+from support.inflight import InFlight
 from support.virtual_time import InstantLoop
 
 EPOCH = 1_000_000_000.0
 # A held request tries again after at most twice its first interval of 200 ms, and half as much.
 RETRY_WITHIN = 0.6
-Act = Literal["before", "after"]
+# "sent": Docker has been asked, and does it even if the one who asked is gone
+Act = Literal["before", "sent", "after"]
 
 
 class Killed(BaseException):
@@ -98,6 +100,7 @@ class World:
         self.moments: list[str] = []
         self.on_moment: Callable[[int, str, Act], None] | None = None
         self.dead = False
+        self.in_flight = InFlight(self.now)
         self._ids = count(1)
         self._last: dict[tuple[str, int], float] = {}  # when a request last went there
         self._admitted: dict[str, float] = {}
@@ -110,6 +113,7 @@ class World:
 
     def box_at(self, address: str, port: int) -> Box | None:
         """Who accepts connections at an address and port."""
+        self.in_flight.advance()
         for box in self.boxes.values():
             if address in {box.address, *box.extra} and self.listens(box, port):
                 return box
@@ -184,6 +188,7 @@ class World:
 
     def look(self) -> None:
         """Notes where requests go at this moment, and which would be lost."""
+        self.in_flight.advance()
         for app, routes in self.routes.items():
             for urls in routes.services.values():
                 for endpoint in map(_endpoint, urls):
@@ -239,16 +244,18 @@ class World:
         return self.commands.get(tuple(command), self.behaviours[image])
 
     def create(self, **given: Any) -> Box:
-        """A new container, not started."""
-        box = Box(id=f"c{next(self._ids)}", **given)
+        """A new container, not started. Raises PlatformError where its name is taken."""
+        if self.named(given["name"]) is not None:
+            raise PlatformError(f"the name {given['name']} is in use", code="docker")
+        box = Box(id=f"{next(self._ids):012x}", **given)
         self.boxes[box.id] = box
         return box
 
     def start(self, box: Box) -> None:
-        """Starts a container, unless it runs."""
+        """Starts a container, unless it runs, or is gone."""
         self.settle(box)
-        if box.state == "running":
-            return
+        if box.state in ("running", "restarting") or box.id not in self.boxes:
+            return  # Docker starts what it restarts when it thinks fit
         box.state, box.pid, box.started_at = "running", 1000 + next(self._ids), self.now()
         box.reached = False
         if box.behaviour.once:
@@ -260,20 +267,29 @@ class World:
         """Ends its process."""
         self.look()
         if box.state == "running":
+            if self.in_flight.stopping(box.id):
+                self._incident(f"{box.name} was told to stop a second time")
             busy = self.answers(box.app) - {"held", "none"}
             if box.service in self.precious and busy:
                 self._incident(f"{box.name} stopped while {', '.join(sorted(busy))} needed it")
             box.state, box.pid = "exited", 0
             self.cut({box.address, *box.extra}, f"{box.name} stopped")
             box.extra.clear()
+        elif box.state == "restarting":
+            box.state = "exited"
 
     def remove(self, box: Box) -> None:
         """Ends and deletes it."""
         self.stop(box)
         self.boxes.pop(box.id, None)
 
+    def named(self, name: str) -> Box | None:
+        """The container of a name: there is never more than one."""
+        return next((box for box in self.boxes.values() if box.name == name), None)
+
     def reboot(self) -> None:
         """The machine starts again: Docker starts what was not stopped, the proxy its files."""
+        self.in_flight.forget()
         self._last.clear()
         self._admitted.clear()
         for box in self.boxes.values():
@@ -304,6 +320,19 @@ class World:
         await asyncio.sleep(0.01)
         if self.dead:
             raise Killed
+
+    async def request(self, name: str, act: Callable[[], None], stops: str = "") -> None:
+        """A change that Docker is asked for: three moments. Once sent, it will be done.
+
+        `stops` is the container that it tells to stop. Raises what `act` does.
+        """
+        self.moment(name, "before")
+        with self.in_flight.asked(act, stops):
+            self.moment(name, "sent")
+            await asyncio.sleep(0.01)
+            if self.dead:
+                raise Killed
+        self.moment(name, "after")
 
     def image(self, reference: str, number: int, **given: Any) -> ImageFacts:
         """An image that lies on this machine, its behaviour given by `Behaviour`'s fields."""

@@ -44,6 +44,7 @@ from cove.rollout import companions, containers, recovery
 
 _log = logging.getLogger("cove.agent")
 _RETRY = 2.0  # seconds between two tries while Docker or the proxy is not there yet
+_PROXY_RESTS_WITHIN = 15.0  # seconds; Docker's own grace, and as much as it needs beyond
 _ANSWERS_WITHIN = 10.0  # seconds; a busy Docker needs two
 _PATIENT = ("docker-down", "proxy-down", "docker")  # what may mend itself, at boot for example
 
@@ -130,6 +131,8 @@ async def _begin(parts: Parts, api: Api) -> None:
     while True:
         try:
             await _docker(parts)
+            # The agent before may have died as it replaced the proxy.
+            await parts.engine.settle(_PROXY_RESTS_WITHIN)
             await parts.proxy.ensure()
         except PlatformError as error:
             if error.specific_code not in _PATIENT:

@@ -85,6 +85,7 @@ class ProxyRuntime:
         image = await self._image()
         document = compose_document(image, str(self._folder), digest, self._naming)
         self._write(self._project / "compose.yaml", yaml.safe_dump(document, sort_keys=False))
+        await self._remove_half_made()
         up = ["up", "--detach", "--pull", "never"]
         # A proxy that runs already watches the folder that was deleted, not the new one.
         up += ["--force-recreate"] if self._blind else []
@@ -141,6 +142,12 @@ class ProxyRuntime:
                     log=log,
                 )
             await asyncio.sleep(0.1)
+
+    async def _remove_half_made(self) -> None:
+        """Of a replacement that was cut short: Compose would start it under its passing name."""
+        facts = await self._engine.container(self._container)
+        if facts is not None:
+            await self._engine.remove(f"{facts.id[:12]}_{self._container}")
 
     def _check_ports(self) -> None:
         for port in (self._ports.http, self._ports.https):

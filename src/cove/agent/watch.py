@@ -23,6 +23,7 @@ from cove.rollout.losses import lost
 _log = logging.getLogger(__name__)
 PROXY_EVERY = 5.0  # seconds
 REPAIR_EVERY = 10.0
+REPAIR_SOON = 5.0  # where something is wrong, or Docker makes a container wait
 SWEEP_EVERY = 60.0
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 600.0
@@ -44,12 +45,16 @@ async def watch(parts: Parts) -> None:
     )
 
 
-async def _every(seconds: float, act: Callable[[Parts], Awaitable[None]], parts: Parts) -> None:
-    said = ""
+async def _every(
+    seconds: float, act: Callable[[Parts], Awaitable[float | None]], parts: Parts
+) -> None:
+    """Acts again and again; an act may say when it wants its next turn."""
+    said, pause = "", seconds
     while True:
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(pause)
+        pause = seconds
         try:
-            await act(parts)
+            pause = await act(parts) or seconds
         except (CoveError, OSError) as error:
             if str(error) != said:  # a Docker that is away is told once, not every few seconds
                 _log.warning("%s", error)
@@ -90,8 +95,11 @@ class Repairs:
         self._patience = Patience(clock)
         self._away = False
 
-    async def look(self, parts: Parts) -> None:
-        """Repairs an app in which the same is wrong for the second time: Docker may be at work."""
+    async def look(self, parts: Parts) -> float:
+        """Repairs an app in which the same is wrong for the second time: Docker may be at work.
+
+        Returns the seconds until the next look.
+        """
         try:
             seen = await parts.engine.sightings()
         except PlatformError:
@@ -106,12 +114,20 @@ class Repairs:
             unsettled = app in parts.rollouts.unsettled
             if not unsettled and not wrong:
                 self._patience.forget(app)
-            elif (unsettled or wrong == self._before.get(app)) and self._patience.tries(app):
+            elif (unsettled or self._still(app, wrong)) and self._patience.tries(app):
                 if wrong and app not in parts.rollouts.troubles:
                     text = "%s: %s; it is brought back"
                     _log.warning(text, app, "; ".join(wrong), extra={"app": app})
                 await recovery.restore(app, parts.rollouts)
         self._before = found
+        held_back = {one.app for one in seen if one.state == "restarting"}.intersection(found)
+        for app in sorted(held_back):
+            await recovery.hurry(app, parts.rollouts)
+        return REPAIR_SOON if held_back or any(found.values()) else REPAIR_EVERY
+
+    def _still(self, app: str, wrong: Sequence[str]) -> bool:
+        """Whether any of it was wrong before; what restarts meanwhile is seen now and then."""
+        return not set(wrong).isdisjoint(self._before.get(app, ()))
 
     def _wrong(self, parts: Parts, seen: Sequence[Sighting]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -139,6 +139,15 @@ class Engine(Protocol):
     async def remove(self, container_id: str) -> None:
         """Removes a container with its anonymous volumes, running or not; absent is fine."""
 
+    async def settle(self, limit: float) -> bool:
+        """Waits until Docker has done what clients that are gone had asked for.
+
+        Docker carries out what it was asked for, whoever asked: a container whose stop was asked
+        for runs on for as long as its grace, and then ends, though the client was killed. Before
+        it has settled, what is observed may be about to change. Returns at once where no such
+        request is under way, and whether it has settled within `limit` seconds.
+        """
+
     async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]: ...
     async def tail(self, container_id: str, lines: int) -> tuple[str, ...]: ...
     def logs(

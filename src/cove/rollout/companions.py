@@ -13,6 +13,7 @@ from cove.model.app import RolloutPolicy, Service
 from cove.model.release import companion_names
 from cove.planning import operations as op
 from cove.ports import ContainerFacts
+from cove.rollout.dependants import hurry
 from cove.rollout.losses import kept
 from cove.rollout.preflight import check_powers
 from cove.rollout.readiness import LOG_LINES, ended
@@ -35,6 +36,7 @@ async def converge(step: op.ConvergeService, work: Work) -> None:
         await _remove(work, service.name)
     await _up(step, work, service)
     await await_companion(work, service, step.settle)
+    await hurry(work)
 
 
 async def undo_converge(step: op.ConvergeService, work: Work) -> None:
@@ -70,6 +72,7 @@ async def _bring_back(step: op.ConvergeService | op.RunTask, work: Work) -> None
         await _stop(work, service)
     else:
         await await_companion(work, service, 0)
+        await hurry(work)
 
 
 async def run_task(step: op.RunTask, work: Work) -> None:

@@ -18,6 +18,7 @@ from cove.planning import operations as op
 from cove.ports import Step
 from cove.rollout import before, companions, containers, networks, traffic
 from cove.rollout.masking import hidden_values, masked
+from cove.rollout.settling import settle
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
@@ -121,10 +122,21 @@ class Executor:
             raise failure
 
     async def undo(self, begun: list[int]) -> None:
-        """Takes back the given operations, last first; one that cannot be taken back is told."""
+        """Takes back the given operations, last first; one that cannot be taken back is told.
+
+        What was interrupted may have left requests with Docker, which come to their end before.
+        """
         self.undoing = True
+        await self._settle()
         for index in sorted(begun, reverse=True):
             await self._take_back(index)
+
+    async def _settle(self) -> None:
+        try:
+            await settle(self.work)
+        except CoveError as error:
+            _log.error("%s is taken back unsettled: %s", self.plan.app, error.message)
+            self.incomplete = True
 
     async def _take_back(self, index: int) -> None:
         step = self.plan.operations[index]

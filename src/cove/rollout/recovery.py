@@ -16,13 +16,16 @@ from cove.model.events import Outcome
 from cove.model.release import Release, companion_names
 from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
-from cove.rollout import companions, containers, networks, revival, traffic
+from cove.rollout import companions, containers, dependants, networks, revival, traffic
 from cove.rollout.executor import Executor
 from cove.rollout.masking import masked, masked_error, masking
 from cove.rollout.rollouts import Rollouts
+from cove.rollout.settling import longest, settle, unfinished
 from cove.rollout.work import Work
 
 _log = logging.getLogger(__name__)
+# Seconds for which no app is waited for that nothing was to be done with.
+_LONGEST = 60.0
 
 
 async def recover(rollouts: Rollouts, *, everything: bool = False) -> None:
@@ -30,11 +33,22 @@ async def recover(rollouts: Rollouts, *, everything: bool = False) -> None:
 
     `everything`: what ended by itself and may rest is started too, since cove had stopped it.
     """
+    await _settle(rollouts)
     await end_interrupted(rollouts)
     for record in rollouts.platform.store.apps():
         if everything:
             rollouts.unsettled.add(record.name)
         await restore(record.name, rollouts)
+
+
+async def _settle(rollouts: Rollouts) -> None:
+    """The agent before may have died when it put an app right, which no journal tells."""
+    apps = (record.name for record in rollouts.platform.store.apps())
+    releases = [release for app in apps for release in rollouts.platform.store.releases(app)]
+    try:
+        await rollouts.platform.engine.settle(min(longest(releases), _LONGEST))
+    except (CoveError, OSError) as error:
+        _log.error("Docker's work for the agent before is not waited for: %s", error)
 
 
 async def end_interrupted(rollouts: Rollouts) -> None:
@@ -60,6 +74,7 @@ async def _resume(journal: Journal, rollouts: Rollouts) -> None:
     work = rollouts.work(rollout.app, masking(rollouts.events.emitter(rollout.id), hidden))
     work.emit("notice", text="the agent ended in the middle of this; it is brought to an end now")
     await rollouts.platform.composer.settle(rollout.app)
+    await settle(work)
     plan = _plan(journal)
     executor = Executor(rollout, plan, work) if plan else None
     if plan and executor and _committed(journal, plan, rollouts):
@@ -128,6 +143,13 @@ async def restore(app: str, rollouts: Rollouts) -> None:
                 _log.warning("%s is as it should be again", app, extra={"app": app})
 
 
+async def hurry(app: str, rollouts: Rollouts) -> None:
+    """Helps up what Docker makes wait for what is there again, when no rollout is under way."""
+    async with rollouts.quiet(app) as record:
+        if record is not None:
+            await dependants.hurry(rollouts.work(app, told))
+
+
 def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
     """Remembers why an app could not be put right, and logs it unless it is known."""
     known = rollouts.troubles.get(app)
@@ -141,6 +163,8 @@ def _trouble(app: str, rollouts: Rollouts, error: Exception) -> None:
 
 
 async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
+    if everything:
+        await settle(work)
     await _sweep(record, work)
     await networks.tidy(work, work.release(record.live) if record.live else None)
     placements = work.release(record.live).placements if record.live else ()
@@ -176,7 +200,7 @@ async def _sweep(record: AppRecord, work: Work) -> None:
     for facts in found:
         # Docker may still create what a killed Compose asked for, after that was taken back.
         unborn = facts.role in tasks and facts.state == "created"
-        if facts.service in known and not unborn:
+        if facts.service in known and not unborn and not unfinished(facts, work.naming):
             continue
         service = None if facts.release else spare.get(facts.role)
         if service and facts.running and not record.stopped:

@@ -18,6 +18,18 @@ def test_killed_at_any_moment(tmp_path, scenario):
 
 
 @each_scenario
+def test_killed_while_docker_is_at_work(tmp_path, scenario):
+    """What Docker was asked for it does, though the agent is dead: its successor waits for that."""
+    sweep(tmp_path, scenario, at.sent_any, killed())
+
+
+@each_scenario
+def test_a_failure_while_docker_is_at_work(tmp_path, scenario):
+    """The same when only Compose dies, or a connection breaks: the agent waits before it undoes."""
+    sweep(tmp_path, scenario, at.sent_any, fails("sent"))
+
+
+@each_scenario
 def test_a_failure_before_any_change(tmp_path, scenario):
     """A change that is refused, or a record that cannot be written, loses and leaves nothing."""
     sweep(tmp_path, scenario, at.before_any, fails("before"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,12 +12,16 @@ import pytest
 
 from cove.agent.happenings import Happenings, _Warnings
 from cove.agent.platform import Parts
-from cove.agent.watch import Patience, Repairs
+from cove.agent.watch import REPAIR_SOON, Patience, Repairs
 from cove.errors import PlatformError
+from cove.rollout import recovery
 
 from support.scenarios import problems
 from support.site import APP, Site, site
 from support.virtual_time import run
+from support.world import Box
+
+_OF_A_RUN = ("id", "state", "pid", "started_at")
 
 
 class Clock:
@@ -170,6 +176,86 @@ def test_a_container_without_its_network_is_made_anew(here):
     for _ in range(3):
         run(repairs.look(parts(here)))
     assert here.world.answers(APP) == {"r1"}
+
+
+LOOP = """
+depends_on: [cache]
+services:
+  db: {image: "acme/db:1"}
+  cache: {image: "acme/db:1", depends_on: [db]}
+  beside: {image: "acme/db:1"}
+"""
+
+
+def crashed(here: Site, service: str) -> Box:
+    """A container that Docker waits with, before it tries again."""
+    (box,) = [b for b in here.world.of(APP) if b.service == service]
+    box.state, box.pid = "restarting", 0
+    return box
+
+
+def test_what_docker_makes_wait_is_started_once_what_it_needs_is_back(here):
+    """By way of others too, as soon as that is healthy, and once for each time it came back."""
+    run(here.deploy(LOOP))
+    web, beside = crashed(here, "shop-r1"), crashed(here, "beside")
+    repairs = Repairs(Clock())
+    run(repairs.look(parts(here)))
+    assert (web.state, beside.state) == ("restarting", "restarting")
+    (db,) = [b for b in here.world.of(APP) if b.service == "db"]
+    here.world.stop(db)
+    run(asyncio.sleep(1))
+    here.world.start(db)
+    assert run(repairs.look(parts(here))) == REPAIR_SOON
+    assert web.state == "restarting"  # the database is not healthy yet
+    run(asyncio.sleep(2))
+    run(repairs.look(parts(here)))
+    assert (web.state, beside.state) == ("running", "restarting")
+    crashed(here, "shop-r1")
+    run(repairs.look(parts(here)))
+    assert web.state == "restarting"  # it was tried with this database, which is not why it fails
+
+
+def test_what_cannot_be_started_before_its_turn_harms_nobody(here, monkeypatch, caplog):
+    """Docker tries again in its own time; the agent's log says why."""
+    run(here.deploy(LOOP))
+    run(asyncio.sleep(2))
+    web, cache = crashed(here, "shop-r1"), crashed(here, "cache")
+    web.started_at = cache.started_at = 0.0
+
+    async def fails(_: str) -> None:
+        raise PlatformError("no such device", code="docker")
+
+    monkeypatch.setattr(here.rollouts.platform.engine, "start", fails)
+    run(Repairs(Clock()).look(parts(here)))
+    assert caplog.text.count("was not started before its turn: no such device") == 2
+
+
+def test_what_keeps_restarting_hides_nothing(here):
+    """A container that was stopped is brought back, whatever else is seen now and then."""
+    run(here.deploy(LOOP))
+    (db,) = [b for b in here.world.of(APP) if b.service == "db"]
+    here.world.stop(db)
+    repairs = Repairs(Clock())
+    flapping = here.world.boxes.pop(crashed(here, "beside").id)
+    assert run(repairs.look(parts(here))) == REPAIR_SOON
+    here.world.boxes[flapping.id] = flapping
+    run(repairs.look(parts(here)))
+    assert db.state == "running"
+
+
+def test_a_half_made_container_goes(here):
+    """Compose died before it took its place; the one it was to replace stays."""
+    run(here.deploy(LOOP))
+    (db,) = [b for b in here.world.of(APP) if b.service == "db"]
+    copy = {f.name: getattr(db, f.name) for f in fields(db) if f.name not in _OF_A_RUN}
+    here.world.create(**{**copy, "name": f"{db.id}_{db.name}"})
+    renamed = next(b for b in here.world.of(APP) if b.service == "cache")
+    renamed.name = "somebody-calls-it-so"
+    run(recovery.sweep(APP, here.rollouts))
+    names = {b.service: (b.name, b.state) for b in here.world.of(APP)}
+    assert len(here.world.of(APP)) == len(names) == 4
+    assert names["db"] == (db.name, "running")
+    assert names["cache"] == ("somebody-calls-it-so", "running")
 
 
 FILE = """

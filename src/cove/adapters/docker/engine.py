@@ -23,6 +23,7 @@ from cove.adapters.docker.facts import (
     place_in,
     sighting,
 )
+from cove.adapters.docker.settling import Settling
 from cove.model.app import DEFAULT_NETWORK
 from cove.ports import (
     ContainerChange,
@@ -52,6 +53,7 @@ class DockerEngine:
         self._naming = naming
         self._auth_file = auth_file
         self._info: EngineInfo | None = None
+        self._settling = Settling(client, self._labels(""))
 
     async def info(self) -> EngineInfo:
         """Asked once; the Engine's architecture and place do not change under it."""
@@ -127,6 +129,10 @@ class DockerEngine:
         """Removes a container with its anonymous volumes, running or not."""
         removal = self._client.delete(f"/containers/{container_id}", force=True, v=True)
         await _absent_is_fine(removal, also=_CONFLICT)
+
+    async def settle(self, limit: float) -> bool:
+        """Waits until Docker has done what clients that are gone had asked for."""
+        return bool(await _translated(self._settling.wait(limit)))
 
     async def exits(self, container_ids: Sequence[str], since: float) -> tuple[Exit, ...]:
         """How the containers ended since then, oldest first."""
