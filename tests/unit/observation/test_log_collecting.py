@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from cove.errors import PlatformError
+from cove.errors import NotFound, PlatformError
 from cove.model.logs import LogPolicy, LogQuery, Record, Stream
 from cove.observation.logs import feed, follower
 from cove.observation.logs.collector import OWN, Collector
@@ -183,6 +183,53 @@ async def test_who_falls_behind_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
         await until(lambda: "<4>" in [record.text for record in buffer.records()])
         await agent.collector.seal(buffer)
     assert numbered(agent.store.records, "stdout") == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("end", [True, False], ids=["ended", "killed"])
+async def test_a_clock_that_is_set_back_loses_nothing(end: bool) -> None:
+    """Of either stream, also when the agent ends before the clock has caught up."""
+    agent = Agent()
+    agent.engine.run("c1")
+    numbers = iter(range(1, 1000))
+
+    async def write(begin: int, lines: int, *streams: Stream) -> None:
+        for n in range(lines):
+            for stream in streams:
+                at = begin + n * SECOND // 5
+                await agent.engine.write("c1", at, f"<{next(numbers)}>", stream)
+
+    back = START - 3600 * SECOND
+    async with agent.running(end=end):
+        await write(START, 5, "stdout", "stderr")
+        buffer = agent.collector.buffers.of(("shop", "web"))
+        await until(lambda: "<8>" in [record.text for record in buffer.records()])
+        await write(back, 20, "stdout")
+        await until(lambda: "<20>" in [record.text for record in buffer.records()])
+        await agent.collector.seal(buffer)
+    await write(back + 60 * SECOND, 200, "stdout", "stderr")
+    async with agent.running():
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+    kept = {n for one in _STREAMS for n in numbered(agent.store.records, one)}
+    assert kept == set(range(1, next(numbers)))
+
+
+async def test_a_container_that_goes_while_docker_is_asked_leaves_all_its_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was read and not yet known to be new is kept, rather than lost."""
+
+    async def gone(*_: object) -> list[bool]:
+        raise NotFound("there is no container c1")
+
+    monkeypatch.setattr(follower, "repeated", gone)
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running():
+        await agent.engine.write("c1", START, "<1>")
+        for n in (2, 3):
+            await agent.engine.write("c1", START - n * SECOND, f"<{n}>")
+        await until(lambda: sorted(numbered(agent.store.records, "stdout")) == [1, 2, 3])
 
 
 async def test_a_search_finds_what_was_written_just_now(monkeypatch: pytest.MonkeyPatch) -> None:

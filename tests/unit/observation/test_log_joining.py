@@ -198,6 +198,16 @@ def test_lines_under_a_clock_that_was_set_back_are_all_told() -> None:
     assert reader.texts() == ["<100>", "<101>", "<50>", "<51>"]
 
 
+def test_lines_held_back_are_not_read_yet() -> None:
+    """However much newer they are than what came before, the cursor stays behind them."""
+    reader = Reader()
+    for at in (SECOND, SECOND, 60 * SECOND):
+        reader.lane.feed(at, "x", whole=True)
+        reader.lane.quiet(at + SECOND)
+    assert reader.lane.doubt is not None
+    assert reader.lane.cursor(60 * SECOND).last == SECOND
+
+
 def test_times_that_are_coarse_are_doubted_once() -> None:
     """Where lines do share a time, Docker is asked no more."""
     reader = Reader()

@@ -276,10 +276,19 @@ class Follower:
         while doubting := [lane for lane in self._lanes.values() if lane.doubt]:
             doubts = [doubt for lane in doubting if (doubt := lane.doubt)]
             again = await repeated(self._engine, self.container.id, doubts)
-            for lane, known in zip(doubting, again, strict=True):
+            for lane, doubt, known in zip(doubting, doubts, again, strict=True):
                 lane.settle(repeated=known)
+                if not known and doubt.at < doubt.last:
+                    self._set_back(lane, doubt.at)
         self._quiet(self.newest - _LATE)
         self._buffers.look()
+
+    def _set_back(self, lane: Lane, at: int) -> None:
+        """The machine's clock was: no stream counts as read up to a time that is to come."""
+        self.newest = at
+        for other in self._lanes.values():
+            if other is not lane:
+                other.set_back(at)
 
     def _feed(self, entries: Sequence[LogEntry]) -> None:
         lanes = self._lanes

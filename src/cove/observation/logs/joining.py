@@ -112,13 +112,20 @@ class Lane:
         for at, text, whole in doubted:
             self.feed(at, text, whole=whole)
 
+    def set_back(self, at: int) -> None:
+        """The clock was set back to that time: what comes next is new, however old it looks."""
+        if self._doubted is None and max(self._last, self._skip[0] if self._skip else 0) >= at:
+            self.end()
+            self._last, self._count, self._skip = at - 1, 0, None
+
     def cursor(self, newest: int) -> Cursor:
         """How far the stream is read. `newest` is the last time read of any of the container's.
 
         A stream that rests is read up to then as well, but for what Docker may still write down.
         """
         last, count = self.position
-        if not self.unfinished and last < newest - DISORDER:
+        rests = not self.unfinished and self._doubted is None
+        if rests and last < newest - DISORDER:
             last, count = newest - DISORDER, 0
         return Cursor(self.key, self.source.stream, last, count)
 
@@ -162,7 +169,9 @@ class Lane:
             self._close()
 
     def end(self) -> None:
-        """Nothing more comes: what has begun is all there is."""
+        """Nothing more comes: what has begun is all there is, and what is held back is new."""
+        while self._doubted is not None:
+            self.settle(repeated=False)
         if self._parts is not None:
             self._end_line()
         self._close()
