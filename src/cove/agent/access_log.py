@@ -16,7 +16,6 @@ from cove.model.access import (
     ServerAccessLog,
     app_of,
     effective,
-    every_request,
     failed_or_slow,
 )
 from cove.model.release import Release
@@ -47,14 +46,14 @@ class AccessLogChoices:
         self._records = records
         self._server = server
         self._clock = clock
-        self._releases: dict[str, tuple[int, AccessLog | None]] = {}
+        # By app: which release, of which life of the app (its number begins anew), and its choice.
+        self._releases: dict[str, tuple[tuple[float, int], AccessLog | None]] = {}
         self._choices: dict[str, AccessLog] = {}
         self._since = clock()
 
     def keeps(self, line: str) -> bool:
         """Whether the line is of a request that is to be logged."""
-        if not every_request(self._server):
-            return True  # the proxy has left out the others itself
+        # Also where the proxy leaves out the others itself: the one before it may not have.
         choice = self._choice(app_of(line))
         return choice == "full" or (choice == "errors" and failed_or_slow(line))
 
@@ -73,9 +72,10 @@ class AccessLogChoices:
         known = self._releases.get(app)
         try:
             record = self._records.app(app) if app else None
-            if record is not None and record.live and (not known or known[0] != record.live):
-                release = self._records.release(app, record.live)
-                known = (record.live, release.spec.access_log if release else None)
+            which = (record.created_at, record.live) if record else (0.0, 0)
+            if which[1] and (not known or known[0] != which):
+                release = self._records.release(app, which[1])
+                known = (which, release.spec.access_log if release else None)
                 self._releases[app] = known
         except CoveError:  # what was known holds on
             pass

@@ -81,14 +81,12 @@ class ProxyRuntime:
         self._blind = self._files.write_base(base_document(self._challenge_port)) or self._blind
         static = yaml.safe_dump(static_document(self._ports), sort_keys=False)
         self._write(self._folder / "traefik.yaml", static)
-        digest = hashlib.sha256(static.encode()).hexdigest()[:16]
         image = await self._image()
-        document = compose_document(image, str(self._folder), digest, self._naming)
+        config = hashlib.sha256(f"{image}\n{static}".encode()).hexdigest()[:16]
+        document = compose_document(image, str(self._folder), config, self._naming)
         self._write(self._project / "compose.yaml", yaml.safe_dump(document, sort_keys=False))
         await self._remove_half_made()
-        up = ["up", "--detach", "--pull", "never"]
-        # A proxy that runs already watches the folder that was deleted, not the new one.
-        up += ["--force-recreate"] if self._blind else []
+        up = ["up", "--detach", "--pull", "never", *await self._replacing(config)]
         await self._runner.run(self._naming.proxy_project, self._project, up, {})
         self._blind = False
         await self._answering()
@@ -142,6 +140,17 @@ class ProxyRuntime:
                     log=log,
                 )
             await asyncio.sleep(0.1)
+
+    async def _replacing(self, config: str) -> list[str]:
+        """Whether Compose is to replace a proxy that runs: requests fail meanwhile.
+
+        What else differs, such as what its memory may grow to, waits for the next replacement.
+        """
+        if self._blind:  # it watches the folder that was deleted, not the new one
+            return ["--force-recreate"]
+        facts = await self._engine.container(self._container)
+        same = facts is not None and facts.running and facts.config == config
+        return ["--no-recreate"] if same else []
 
     async def _remove_half_made(self) -> None:
         """Of a replacement that was cut short: Compose would start it under its passing name."""

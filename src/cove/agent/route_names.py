@@ -19,6 +19,7 @@ class RouteNames:
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
         self._routes: dict[tuple[str, int], tuple[Route, ...]] = {}
+        self._forgotten = store.forgotten
 
     def __call__(self, one: RouteCounts) -> str:
         """The series' name; of what is not counted apart, or is recorded no more, the port."""
@@ -28,6 +29,9 @@ class RouteNames:
         return route_name(one.port)
 
     def _of(self, app: str, number: int) -> tuple[Route, ...]:
+        if self._forgotten != self._store.forgotten:  # releases of the next app count from 1 again
+            self._forgotten = self._store.forgotten
+            self._routes.clear()
         known = self._routes.get((app, number))
         if known is None:
             try:

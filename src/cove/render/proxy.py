@@ -11,7 +11,7 @@ from cove.errors import InvalidFile
 from cove.model import names
 from cove.model.access import SLOW, ServerAccessLog, every_request
 from cove.model.metrics import LATENCY_BOUNDS
-from cove.render.naming import LABEL_INSTANCE, Naming
+from cove.render.naming import LABEL_CONFIG, LABEL_INSTANCE, Naming
 from cove.render.traefik import CERTS_DIR, TRANSPORT
 
 CONFIG_DIR = "/etc/cove"
@@ -215,8 +215,8 @@ def _checked(domain: str) -> str:
     return domain
 
 
-def compose_document(image: str, folder: str, digest: str, naming: Naming) -> dict[str, Any]:
-    """The proxy's Compose project. A changed `digest` of its configuration replaces it."""
+def compose_document(image: str, folder: str, config: str, naming: Naming) -> dict[str, Any]:
+    """The proxy's Compose project. Another `config`, a digest, replaces one that runs."""
     return {
         "name": naming.proxy_project,
         "services": {
@@ -236,7 +236,7 @@ def compose_document(image: str, folder: str, digest: str, naming: Naming) -> di
                 "volumes": [
                     {"type": "bind", "source": folder, "target": CONFIG_DIR, "read_only": True}
                 ],
-                "labels": {LABEL_INSTANCE: naming.prefix, "cove.static": digest},
+                "labels": {LABEL_INSTANCE: naming.prefix, LABEL_CONFIG: config},
                 "logging": {
                     "driver": "json-file",
                     "options": {"max-size": "10m", "max-file": "3"},

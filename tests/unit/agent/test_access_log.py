@@ -36,6 +36,7 @@ class Book:
     def __init__(self, **wanted: AccessLog | None) -> None:
         self.wanted = wanted
         self.live = 1
+        self.made = 1.0
         self.reads = 0
         self.away = False
 
@@ -43,7 +44,12 @@ class Book:
         if self.away:
             raise PlatformError("the disk is full", code="state")
         made = AppRecord(
-            name=name, source="", subnet="10.0.0.0/26", stopped=False, created_at=0, live=self.live
+            name=name,
+            source="",
+            subnet="10.0.0.0/26",
+            stopped=False,
+            created_at=self.made,
+            live=self.live,
         )
         return made if name in self.wanted else None
 
@@ -111,13 +117,6 @@ def test_requests_of_no_app_are_as_the_server_has_it() -> None:
         assert choices(Book(), "full").keeps(line(owner))
 
 
-def test_nothing_is_sifted_where_the_proxy_does_it() -> None:
-    """Then no line is looked into, and nothing is read from the record."""
-    book = Book(shop=None)
-    assert choices(book, "errors").keeps(line("shop"))
-    assert not book.reads
-
-
 def test_a_new_release_chooses_anew() -> None:
     """Within a second of becoming live; a release is read once."""
     book, clock = Book(shop=None), Clock()
@@ -154,3 +153,21 @@ def test_a_path_cannot_pass_for_a_field() -> None:
 def test_what_cannot_be_read_is_kept() -> None:
     """Nothing is lost for a form that another version of the proxy may have."""
     assert failed_or_slow("{}")
+
+
+def test_an_app_that_is_made_anew_has_what_it_asks_for_now() -> None:
+    """Its releases count from 1 again."""
+    book, clock = Book(shop="full"), Clock()
+    sifted = choices(book, clock=clock)
+    assert sifted.keeps(line("shop"))
+    book.wanted["shop"], book.made = "errors", 2.0
+    clock.now += 2
+    assert not sifted.keeps(line("shop"))
+
+
+def test_what_an_earlier_proxy_wrote_is_sifted_as_well() -> None:
+    """Where the server's owner has taken back that every request is logged."""
+    servers: tuple[ServerAccessLog, ...] = ("errors", "off")
+    for server in servers:
+        assert not choices(Book(shop=None), server).keeps(line("shop"))
+    assert choices(Book(shop=None), "errors").keeps(line("shop", status=500))

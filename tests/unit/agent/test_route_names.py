@@ -23,12 +23,15 @@ class Book:
     def __init__(self) -> None:
         self.reads = 0
         self.away = False
+        self.forgotten = 0
+        self.domains = ("a.test", "b.test")
 
     def release(self, _: str, number: int) -> Release | None:
         self.reads += 1
         if self.away:
             raise PlatformError("the disk is full", code="state")
-        routes = [route(domain="a.test"), route(domain="b.test", path="/api")]
+        first, second = self.domains
+        routes = [route(domain=first), route(domain=second, path="/api")]
         routes = routes if number == 1 else routes[::-1]
         return release(number, app(routes=tuple(routes))) if number < 3 else None
 
@@ -65,3 +68,12 @@ def test_a_record_that_is_away_is_asked_again() -> None:
     assert named(ONE) == "80"
     book.away = False
     assert named(ONE) == "80 b.test/api"
+
+
+def test_an_app_that_is_made_anew_has_its_own_routes() -> None:
+    """Its releases count from 1 again."""
+    book = Book()
+    named = names(book)
+    assert named(ONE) == "80 b.test/api"
+    book.domains, book.forgotten = ("a.test", "c.test"), 1
+    assert named(ONE) == "80 c.test/api"

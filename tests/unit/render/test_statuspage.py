@@ -21,7 +21,9 @@ def test_a_page_is_led_to_the_public_side_over_tls():
     assert router["rule"] == f"Host(`{STATUS}`)"
     assert (router["entryPoints"], router["tls"]) == (["websecure"], {})
     bounds = {next(iter(http["middlewares"][name])) for name in router["middlewares"]}
-    assert bounds == {"rateLimit", "inFlightReq", "retry"}
+    assert bounds == {"headers", "rateLimit", "inFlightReq", "retry"}
+    first = http["middlewares"][router["middlewares"][0]]
+    assert first == {"headers": {"customRequestHeaders": {"X-Cove-Page": STATUS}}}
     plain = http["routers"]["_page_status_example_com_http"]
     assert plain["entryPoints"] == ["web"]
     redirect = http["middlewares"][plain["middlewares"][0]]

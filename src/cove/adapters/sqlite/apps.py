@@ -28,6 +28,7 @@ class AppRecords(Records):
     """The store's part about apps as such."""
 
     _pool: IPv4Network
+    forgotten: int  # apps, since the store was opened: the next one of a name counts from 1 again
 
     def app(self, name: str) -> AppRecord | None:
         """The app's record; None where it is not known."""
@@ -103,6 +104,7 @@ class AppRecords(Records):
         """Deletes the app, its releases, claims and addresses; an unknown one is fine."""
         with self._db.write() as db:
             db.execute("DELETE FROM apps WHERE name = ?", (app,))
+        self.forgotten += 1
 
     def _update(self, statement: str, value: object, app: str) -> None:
         with self._db.write() as db:

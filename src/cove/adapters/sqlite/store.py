@@ -59,6 +59,7 @@ class SqliteStore(
         self._pool = parse_pool(pool)
         self._cipher = cipher
         self._now = now
+        self.forgotten = 0
         self._listeners = set()
         self._db = Database(path)
         try:
