@@ -35,7 +35,7 @@ def victim(agent):
     return made
 
 
-def test_a_database_that_stops_although_nobody_waits_for_it(agent, victim):
+def test_a_database_that_stops_although_nobody_waits_for_it(agent, victim, figures):
     """What is taken back is taken back for good: no request fails, and no data is lost."""
     found = []
     with Traffic(agent.web, victim.host, RATE, "h1s", FULL, timeout=PATIENCE) as traffic:
@@ -46,7 +46,7 @@ def test_a_database_that_stops_although_nobody_waits_for_it(agent, victim):
             found += [f"{ending} at {action}: {problem}" for problem in problems]
             if outcome != "live":  # the next try is for the same version
                 victim.skip()
-    _log.info("in flight: %s", traffic.report)
+    figures(traffic.report)
     assert found == []
     traffic.assert_lossless()
 
