@@ -27,11 +27,13 @@ settings.load_profile("cove")
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach the commands under test, as in a person's terminal.
+    """Let Ctrl-C, and a closed terminal, reach the commands under test, as they reach a person's.
 
-    A shell starts its background jobs with SIGINT ignored, and every child inherits that.
+    A shell starts its background jobs with SIGINT ignored, nohup with SIGHUP, and every child
+    inherits that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
