@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,6 @@ from typing import Any, Final
 from cove.adapters.docker.client import DockerClient, EngineError
 from cove.adapters.docker.orphans import Ends, orphaned_requests
 
-_log = logging.getLogger(__name__)
 _POLL: Final = 0.02  # seconds; a look takes a tenth of a millisecond
 # A client that has just died may not have let go of its sockets at the first look.
 _LOOKS: Final = 3

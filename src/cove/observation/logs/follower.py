@@ -273,10 +273,11 @@ class Follower:
     async def _take(self, entries: Sequence[LogEntry]) -> None:
         """Feeds the lanes, and finds out about what they doubt: seldom, behind a rotation."""
         self._feed(entries)
-        while doubting := [lane for lane in self._lanes.values() if lane.doubt]:
-            doubts = [doubt for lane in doubting if (doubt := lane.doubt)]
+        lanes = self._lanes.values()
+        while doubted := [(lane, doubt) for lane in lanes if (doubt := lane.doubt)]:
+            doubts = [doubt for _, doubt in doubted]
             again = await repeated(self._engine, self.container.id, doubts)
-            for lane, doubt, known in zip(doubting, doubts, again, strict=True):
+            for (lane, doubt), known in zip(doubted, again, strict=True):
                 lane.settle(repeated=known)
                 if not known and doubt.at < doubt.last:
                     self._set_back(lane, doubt.at)

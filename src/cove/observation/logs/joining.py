@@ -114,7 +114,7 @@ class Lane:
 
     def set_back(self, at: int) -> None:
         """The clock was set back to that time: what comes next is new, however old it looks."""
-        if self._doubted is None and max(self._last, self._skip[0] if self._skip else 0) >= at:
+        if self._doubted is None and self._last >= at:
             self.end()
             self._last, self._count, self._skip = at - 1, 0, None
 
