@@ -95,6 +95,8 @@ class FakeEngine:
     async def sightings(self) -> tuple[Sighting, ...]:
         return tuple(
             Sighting(
+                id=c.id,
+                name=c.name,
                 app=c.app,
                 service=c.service,
                 release=c.release,

@@ -19,9 +19,9 @@ from cove.adapters.metricstore import SqliteMetrics
 from cove.adapters.traefik import TraefikMeters
 from cove.agent.instance import Identity, Instance
 from cove.errors import CoveError
-from cove.model.metrics import TICK
+from cove.model.metrics import TICK, Row
 from cove.observation.metrics import MetricViews, Sampler, Sources
-from cove.observation.metrics.gathering import Gatherer
+from cove.observation.metrics.gathering import Gatherer, Look
 from cove.observation.metrics.recent import Recent
 from cove.ports.metrics import RouteCounts
 from cove.render.naming import Naming
@@ -60,8 +60,13 @@ class Measuring:
                 )
             )
         )
+        self._listeners: list[Callable[[Look], None]] = []
         self._tidied = 0.0
         self._said = ""
+
+    def listen(self, listener: Callable[[Look], None]) -> None:
+        """Has it called with every look."""
+        self._listeners.append(listener)
 
     async def run(self) -> None:
         """Looks at full ten seconds until it is cancelled; no failure ends it."""
@@ -76,11 +81,18 @@ class Measuring:
         self._meters.close()
         self.store.close()
 
+    def _tell(self, found: tuple[Row, ...]) -> None:
+        look = self.sampler.look
+        self.recent.take(found, look)
+        for listener in self._listeners:
+            if look is not None:
+                listener(look)
+
     async def _turn(self) -> None:
         try:
             # The tick that has just ended is the one that is told of.
             found = await self.sampler.tick(time.time() - TICK / 2)
-            self.recent.take(found, self.sampler.look)
+            self._tell(found)
             if found:
                 await asyncio.to_thread(self.store.add, found)
             if time.monotonic() - self._tidied > _TIDY:

@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from cove.adapters.docker import DockerEngine
-from cove.adapters.host import LinuxHost
 from cove.adapters.host.usage import disk_used
 from cove.adapters.notify import ChildNotifier
 from cove.adapters.probe import HttpProbe, ProxyProbe
@@ -65,7 +64,6 @@ class Surroundings:
     identity: Identity
     store: SqliteStore
     engine: DockerEngine
-    host: LinuxHost
     rollouts: Rollouts
     certification: Certification
     happenings: Happenings
@@ -103,7 +101,7 @@ def assemble_observation(of: Surroundings) -> Observation:
         alerting=alerting,
         deliveries=deliveries,
         containers=containers,
-        oom=OomWatch(of.engine, of.host, containers),
+        oom=OomWatch(of.engine, containers),
         machine=machine,
         uptime_store=uptime_store,
     )
@@ -115,7 +113,6 @@ async def run(parts: Parts) -> None:
     await _begin(parts)
     await asyncio.gather(
         _kept_alive("uptime", found.uptime.run),
-        _kept_alive("counting lacks of memory", found.oom.run),
         _kept_alive("looking at the machine", found.machine.run),
         _kept_alive("alerts", partial(_alerts, found.alerting)),
         _kept_alive("messages", found.deliveries.run),

@@ -1,71 +1,50 @@
 """Processes killed for lack of memory, as the kernel counts them. Imported inside `cove.agent`.
 
 Docker tells of most, not of all: some kernels report nothing to it, and a process beside the main
-one may die unnoticed. So the counters are read, and a death by SIGKILL under a memory limit
-counts: with a limit, nothing else kills so.
+one may die unnoticed. So the counters that the metrics read are compared, and a death by SIGKILL
+under a memory limit counts: with a limit, nothing else kills so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from typing import Final
 
 from cove.adapters.docker import DockerEngine
-from cove.adapters.host import LinuxHost
 from cove.agent.container_log import ContainerLog
-from cove.errors import CoveError
+from cove.observation.metrics.gathering import Look
 from cove.ports import ContainerChange
 
-_log = logging.getLogger(__name__)
-EVERY: Final = 10.0  # seconds between two looks at the counters
 _KILLED: Final = 137  # 128 + SIGKILL
 _NANO: Final = 1_000_000_000
 
 
 class OomWatch:
-    """Which containers there are is asked anew only after one began or ended."""
+    """Compares each look of the metrics with the one before."""
 
-    def __init__(self, engine: DockerEngine, host: LinuxHost, containers: ContainerLog) -> None:
+    def __init__(self, engine: DockerEngine, containers: ContainerLog) -> None:
         self._engine = engine
-        self._host = host
         self._containers = containers
-        self._stale = True
-        self._first = True
-        self._running: dict[str, tuple[str, str, int]] = {}  # id -> app, service, pid
-        self._kills: dict[str, int] = {}
+        # By container and process: one that is started again counts from 0 again.
+        self._kills: dict[tuple[str, int], int] = {}
+        self._complete = False  # whether what was not there before has begun since
 
     def see(self, change: ContainerChange, *, intended: bool) -> None:
-        """A change: there may be other containers, and this may have been a lack of memory."""
-        self._stale = self._stale or change.action in ("start", "die", "destroy")
+        """A change that may have been a lack of memory."""
         if change.action == "die" and change.exit_code == _KILLED and not intended:
             task = asyncio.create_task(self._ask(change))
             task.add_done_callback(lambda done: done.exception())
 
-    async def run(self) -> None:
-        """Runs until cancelled; a Docker that is away is asked again."""
-        while True:
-            try:
-                await self.look()
-            except CoveError as error:
-                _log.info("lack of memory is not counted: %s", error.message)
-            await asyncio.sleep(EVERY)
-
-    async def look(self) -> None:
-        """One look at every counter. Raises PlatformError."""
-        if self._stale:
-            self._stale = False
-            found = await self._engine.containers()
-            self._running = {f.id: (f.app, f.service, f.pid) for f in found if f.running and f.pid}
-        kills = {id_: self._host.oom_kills(pid) for id_, (_, _, pid) in self._running.items()}
-        for id_, count in kills.items():
-            # What was before this agent's first look, nobody needs to be told.
-            before = self._kills.get(id_, count if self._first else 0)
-            if count > before:
-                app, service, _ = self._running[id_]
-                self._containers.starved(app, service, time.time())
-        self._kills, self._first = kills, False
+    def take(self, look: Look) -> None:
+        """One look at every counter; what was before this agent's first, nobody needs to know."""
+        found = {}
+        for subject, usage in look.containers.values():
+            key, kills = (subject.id, subject.pid), usage.oom_kills
+            found[key] = kills
+            if kills > self._kills.get(key, 0 if self._complete else kills):
+                self._containers.starved(subject.app, subject.name, time.time())
+        self._kills, self._complete = found, look.complete
 
     async def _ask(self, change: ContainerChange) -> None:
         """Whether a container that was killed has a limit."""

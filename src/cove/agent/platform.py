@@ -159,13 +159,13 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         identity=identity,
         store=store,
         engine=engine,
-        host=host,
         rollouts=rollouts,
         certification=certification,
         happenings=happenings,
     )
     measuring = Measuring(instance, identity, client, naming, RouteNames(store))
     observation = assemble_observation(surroundings)
+    measuring.listen(observation.oom.take)
     observation.alerting.add(MetricReadings(measuring.recent))
     patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])
     observation.alerting.add(patterns)

@@ -20,7 +20,7 @@ from cove.ports.watching import RuleBook
 _DAY = 86400.0
 _FAILED = ("kept", "failed")
 _LOOK_BACK = 5  # rollouts
-_MACHINE_EVERY = 5.0  # seconds
+_MACHINE_EVERY = 10.0  # seconds
 _STALE = 60.0  # seconds after which what was seen says nothing of now
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from cove.agent import observation
 from cove.agent.observing import observe
 from cove.agent.platform import Parts
 from cove.errors import CoveError, PlatformError
 from cove.model.views import ProxyView
-from cove.ports import Sighting
+from cove.ports import AppRecord, Sighting
 from cove.rollout import recovery
 from cove.rollout.losses import lost
 
@@ -28,6 +28,7 @@ SWEEP_EVERY = 60.0
 _FIRST_PAUSE = 10.0
 _LONGEST_PAUSE = 600.0
 RENEW_EVERY = 3600.0
+_Seen = tuple[AppRecord, list[Sighting]]  # an app and its containers
 
 
 async def watch(parts: Parts) -> None:
@@ -35,7 +36,7 @@ async def watch(parts: Parts) -> None:
     await asyncio.gather(
         _every(PROXY_EVERY, _look_at_proxy, parts),
         _every(REPAIR_EVERY, Repairs().look, parts),
-        _every(SWEEP_EVERY, _sweep, parts),
+        _every(SWEEP_EVERY, Sweeps().look, parts),
         _every(REPAIR_EVERY, _restore_pages, parts),
         _every(RENEW_EVERY, _maintain, parts),
         parts.certification.run(),
@@ -92,6 +93,7 @@ class Repairs:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._before: dict[str, list[str]] = {}
+        self._well: dict[str, _Seen] = {}
         self._patience = Patience(clock)
         self._away = False
 
@@ -131,13 +133,17 @@ class Repairs:
 
     def _wrong(self, parts: Parts, seen: Sequence[Sighting]) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for record in parts.store.apps():
+        well: dict[str, _Seen] = {}
+        for record, own in _by_app(parts, seen):
             if parts.rollouts.active(record.name):
                 continue
             runs = record.live and not record.stopped
-            release = parts.store.release(record.name, record.live) if runs else None
-            own = [one for one in seen if one.app == record.name]
+            known = self._well.get(record.name) == (record, own)
+            release = parts.store.release(record.name, record.live) if runs and not known else None
             found[record.name] = lost(release, own) if release else []
+            if not found[record.name]:
+                well[record.name] = record, own
+        self._well = well
         return found
 
 
@@ -165,9 +171,28 @@ class Patience:
         return Patience(self._clock)
 
 
-async def _sweep(parts: Parts) -> None:
+class Sweeps:
+    """Removes what is left over; an app in which nothing has changed is left alone."""
+
+    def __init__(self) -> None:
+        self._clean: dict[str, _Seen] = {}
+
+    async def look(self, parts: Parts) -> None:
+        """One look at every app. Raises PlatformError."""
+        before, self._clean = self._clean, {}
+        for record, own in _by_app(parts, await parts.engine.sightings()):
+            name = record.name
+            if before.get(name) == (record, own) or await recovery.sweep(name, parts.rollouts):
+                self._clean[name] = record, own
+
+
+def _by_app(parts: Parts, seen: Sequence[Sighting]) -> Iterator[_Seen]:
+    """Every app with its containers, in Docker's order."""
+    own: dict[str, list[Sighting]] = {}
+    for one in seen:
+        own.setdefault(one.app, []).append(one)
     for record in parts.store.apps():
-        await recovery.sweep(record.name, parts.rollouts)
+        yield record, own.get(record.name, [])
 
 
 async def _restore_pages(parts: Parts) -> None:

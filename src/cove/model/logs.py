@@ -18,7 +18,7 @@ AGENT_APP: Final = "_agent"
 ACCESS: Final = "access"  # the proxy's lines about requests, apart from what it says of itself
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class Source(Struct, frozen=True, kw_only=True, gc=False):
     """Where a record comes from. Equal sources are one stream of one container."""
 
     app: str
@@ -29,8 +29,12 @@ class Source(Struct, frozen=True, kw_only=True):
     stream: Stream = "stdout"
 
 
-class Record(Struct, frozen=True):
-    """One logical line: a stack trace is one, its lines joined by newlines."""
+class Record(Struct, frozen=True, gc=False):
+    """One logical line: a stack trace is one, its lines joined by newlines.
+
+    There are tens of thousands at times, and nothing in them leads back to them: Python's search
+    for cycles leaves them out.
+    """
 
     at: int
     source: Source

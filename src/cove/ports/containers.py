@@ -51,6 +51,8 @@ class Sighting(Struct, frozen=True, kw_only=True):
     `networks` are those of its app in which it has one, by their names inside the app.
     """
 
+    id: str
+    name: str
     app: str
     service: str
     release: int

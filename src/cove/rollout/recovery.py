@@ -184,19 +184,22 @@ async def _restore(record: AppRecord, work: Work, *, everything: bool) -> None:
     await traffic.publish(work, work.release(record.live))
 
 
-async def sweep(app: str, rollouts: Rollouts) -> None:
-    """Removes containers of releases that are not the live one, when no rollout is under way."""
+async def sweep(app: str, rollouts: Rollouts) -> bool:
+    """Removes containers of releases that are not the live one, when no rollout is under way.
+
+    Whether there is nothing left to remove, now and until something changes.
+    """
     async with rollouts.quiet(app) as record:
-        if record is not None:
-            await _sweep(record, rollouts.work(app, told))
+        return record is not None and await _sweep(record, rollouts.work(app, told))
 
 
-async def _sweep(record: AppRecord, work: Work) -> None:
+async def _sweep(record: AppRecord, work: Work) -> bool:
     live = work.release(record.live) if record.live else None
     known = {*(p.name for p in live.placements), *live.companions()} if live else set()
     tasks = {task.name for task in live.spec.tasks()} if live else set()
     found = await work.platform.engine.containers(record.name)
     spare = _spare(live, {facts.service for facts in found}) if live else {}
+    clean = True
     for facts in found:
         # Docker may still create what a killed Compose asked for, after that was taken back.
         unborn = facts.role in tasks and facts.state == "created"
@@ -209,6 +212,8 @@ async def _sweep(record: AppRecord, work: Work) -> None:
             await work.platform.engine.stop(facts.id, service.grace)
         _log.warning("removing %s, left over from release %s", facts.name, facts.release)
         await work.remove([facts])
+        clean = False
+    return clean
 
 
 class _Spare(NamedTuple):

@@ -63,17 +63,3 @@ def test_the_working_set_is_never_negative():
 def test_without_statistics_all_usage_counts():
     """A cgroup that vanishes between two reads still gives a figure."""
     assert memory.working_set("100", "", "inactive_file") == 100
-
-
-@pytest.mark.parametrize(
-    ("events", "expected"),
-    [
-        ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3),
-        ("low 0\nhigh 0\nmax 12\noom 4\noom_kill 2\noom_group_kill 0\n", 2),
-        ("oom_kill_disable 0\nunder_oom 0\n", None),
-        ("", None),
-    ],
-)
-def test_the_kills_are_counted_by_both_versions(events: str, expected: int | None) -> None:
-    """Old kernels do not tell."""
-    assert memory.oom_kills(events) == expected

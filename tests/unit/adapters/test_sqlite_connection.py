@@ -47,6 +47,33 @@ def test_writes_are_made_durable(tmp_path):
         assert pragma(store, "busy_timeout") > 0
 
 
+def test_what_was_asked_before_is_not_read_again_until_something_is_written(tmp_path):
+    """The agent asks the same every few seconds; an answer is never older than the last write."""
+    with opened(tmp_path / "cove.db") as store:
+        statements: list[str] = []
+        store._db._connection.set_trace_callback(statements.append)
+        for number in range(1, 4):
+            deploy(store)
+            statements.clear()
+            asked = [(recorded(store).live, store.rollouts("shop", 1)) for _ in range(3)]
+            assert asked == [asked[0]] * 3
+            assert asked[0][0] == number
+            assert len(statements) == 2
+
+
+def test_a_large_answer_is_not_remembered(tmp_path):
+    """What is remembered is bounded, in bytes and in number."""
+    with opened(tmp_path / "cove.db") as store:
+        rollout = begin(store)
+        store.save_plan(rollout, b"x" * 100_000)
+        assert store.interrupted()[0].plan == store.interrupted()[0].plan != b""
+        for number in range(1000):
+            store.app(f"app-{number}")
+        assert len(store._db._answers) <= connection._REMEMBERED
+        remembered = [v for rows in store._db._answers.values() for row in rows for v in row]
+        assert b"x" * 100_000 not in remembered
+
+
 def test_files_belong_to_the_owner_alone(tmp_path):
     """Nobody else may read the file or the logs SQLite keeps beside it, whatever the umask."""
     before = os.umask(0)

@@ -20,8 +20,10 @@ from cove.model.alerts import Reading, RuleChange
 from cove.model.happenings import Happening
 from cove.model.uptime import Target
 from cove.observation.alerts.rules import Rules
+from cove.observation.metrics.gathering import Look
 from cove.observation.uptime.course import Course
 from cove.ports import ChangeAction, ContainerChange, ContainerFacts
+from cove.ports.metrics import ContainerUsage, Subject
 from cove.render.traefik import ProxySettings
 
 from support.store import begin, deploy, opened, reject
@@ -240,23 +242,55 @@ def container(id_: str, pid: int = 7, **given: Any) -> ContainerFacts:
     return ContainerFacts(**{"id": id_, "pid": pid, **usual, **given})
 
 
-async def test_the_kernels_count_of_a_container_is_read() -> None:
-    """What was before the first look is old; Docker is asked only after a change."""
-    engine, log, counts = Engine(), ContainerLog(), {7: 3, 8: 2}
-    host = SimpleNamespace(oom_kills=lambda pid: counts[pid])
-    watch = OomWatch(cast("Any", engine), cast("Any", host), log)
-    engine.found = [container("a")]
-    await watch.look()
-    await watch.look()
-    assert (list(log.read(Rules(), time.time())), engine.asked) == ([], 1)
-    counts[7] = 4
-    await watch.look()
-    (reading,) = log.read(Rules(), time.time())
-    assert (reading.rule, reading.value) == ("oom", 1)
-    engine.found.append(container("b", 8, service="web-r2"))
-    watch.see(change("start"), intended=True)
-    await watch.look()
-    assert [r.subject for r in log.read(Rules(), time.time())] == ["web-r1", "web-r2"]
+def glance(kills: dict[str, int], *, pid: int = 7, complete: bool = True) -> Look:
+    """A look of the metrics at containers with these counts."""
+    return Look(
+        moment=0,
+        machine=None,
+        file_systems=(),
+        containers={
+            id_: (
+                Subject(id=id_, app="shop", service="web", name=f"web-{id_}", pid=pid),
+                ContainerUsage(oom_kills=count),
+            )
+            for id_, count in kills.items()
+        },
+        complete=complete,
+        routes=None,
+    )
+
+
+def test_the_kernels_count_of_a_container_is_read() -> None:
+    """What was before the first look is old; what began since counts from 0."""
+    log = ContainerLog()
+    watch = OomWatch(cast("Any", Engine()), log)
+
+    def lacking(*, look: Look) -> list[str]:
+        watch.take(look)
+        return [r.subject for r in log.read(Rules(), time.time()) if r.rule == "oom"]
+
+    assert lacking(look=glance({"r1": 3})) == []
+    assert lacking(look=glance({"r1": 3})) == []
+    assert lacking(look=glance({"r1": 4})) == ["web-r1"]
+    assert lacking(look=glance({"r1": 4, "r2": 2})) == ["web-r1", "web-r2"]
+
+
+def test_a_container_that_was_started_again_counts_anew() -> None:
+    """Its group of processes is another one, however many were killed in the first."""
+    log = ContainerLog()
+    watch = OomWatch(cast("Any", Engine()), log)
+    for look in (glance({"r1": 5}), glance({"r1": 1}, pid=8)):
+        watch.take(look)
+    assert [r.rule for r in log.read(Rules(), time.time())] == ["oom"]
+
+
+def test_a_past_that_nobody_watched_is_not_told() -> None:
+    """While Docker is away, nobody knows which containers there are."""
+    log = ContainerLog()
+    watch = OomWatch(cast("Any", Engine()), log)
+    for look in (glance({}, complete=False), glance({"r1": 5}), glance({"r1": 5})):
+        watch.take(look)
+    assert list(log.read(Rules(), time.time())) == []
 
 
 @pytest.mark.parametrize(
@@ -269,7 +303,7 @@ async def test_a_death_by_force_under_a_limit_is_a_lack_of_memory(
     """Unless somebody intended it."""
     engine, log = Engine(), ContainerLog()
     engine.found = [container("a", memory_limit=limit)]
-    watch = OomWatch(cast("Any", engine), cast("Any", None), log)
+    watch = OomWatch(cast("Any", engine), log)
     watch.see(replace(change("die"), exit_code=code), intended=intended)
     await asyncio.sleep(0)
     assert len(list(log.read(Rules(), NOW))) == expected

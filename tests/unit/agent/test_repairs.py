@@ -12,7 +12,7 @@ import pytest
 
 from cove.agent.happenings import Happenings, _Warnings
 from cove.agent.platform import Parts
-from cove.agent.watch import REPAIR_SOON, Patience, Repairs
+from cove.agent.watch import REPAIR_SOON, Patience, Repairs, Sweeps
 from cove.errors import PlatformError
 from cove.rollout import recovery
 
@@ -256,6 +256,29 @@ def test_a_half_made_container_goes(here):
     assert len(here.world.of(APP)) == len(names) == 4
     assert names["db"] == (db.name, "running")
     assert names["cache"] == ("somebody-calls-it-so", "running")
+
+
+def test_an_app_is_swept_again_only_when_something_has_changed(here, monkeypatch):
+    """A glance at all containers is enough for those that are as they were."""
+    run(here.deploy())
+    (box,) = here.world.of(APP)
+    sweeps, swept = Sweeps(), []
+    sweep = recovery.sweep
+
+    async def counted(app: str, rollouts: Any) -> bool:
+        swept.append(app)
+        return await sweep(app, rollouts)
+
+    monkeypatch.setattr(recovery, "sweep", counted)
+    for _ in range(3):
+        run(sweeps.look(parts(here)))
+    assert swept == [APP]
+    copy = {f.name: getattr(box, f.name) for f in fields(box) if f.name not in _OF_A_RUN}
+    here.world.create(**{**copy, "name": "stray", "service": "shop-r9", "release": 9})
+    for _ in range(3):
+        run(sweeps.look(parts(here)))
+    assert here.world.of(APP) == [box]
+    assert swept == [APP] * 3  # what was just removed may not be all
 
 
 FILE = """

@@ -47,6 +47,8 @@ def sighting(entry: dict[str, Any], naming: Naming) -> Sighting:
     joined = {name: n["IPAddress"] for name, n in networks.items() if n.get("IPAddress")}
     app = labels.get(LABEL_APP, "")
     return Sighting(
+        id=entry["Id"],
+        name=next(iter(entry.get("Names") or ()), "").lstrip("/"),
         app=app,
         service=labels.get("com.docker.compose.service", ""),
         release=_number(labels.get(LABEL_RELEASE, "")),

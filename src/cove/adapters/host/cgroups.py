@@ -90,18 +90,18 @@ def usage(version: Literal[1, 2], texts: dict[Use, str]) -> ContainerUsage:
 
 
 def _usage1(texts: dict[Use, str]) -> ContainerUsage:
-    memory = _pairs(texts.get("memory_stat", ""))
+    stat = texts.get("memory_stat", "")
     read, written = _io1(texts.get("io", ""))
     quota, period = _number(texts.get("quota", "")), _number(texts.get("period", ""))
     limit = _number(texts.get("memory_limit", ""))
     return ContainerUsage(
         cpu=_number(texts.get("cpu", "")) // _NANO,
-        throttled=_pairs(texts.get("throttling", "")).get("throttled_time", 0) // _NANO,
+        throttled=_field(texts.get("throttling", ""), "throttled_time") // _NANO,
         cpu_limit=quota * 1000 // period if quota > 0 and period > 0 else 0,
-        memory=_working_set(texts.get("memory", ""), memory.get("total_inactive_file", 0)),
+        memory=_working_set(texts.get("memory", ""), _field(stat, "total_inactive_file")),
         memory_limit=limit if limit < _UNLIMITED else 0,
-        swap=memory.get("total_swap", 0),
-        oom_kills=_pairs(texts.get("oom", "")).get("oom_kill", 0),
+        swap=_field(stat, "total_swap"),
+        oom_kills=_field(texts.get("oom", ""), "oom_kill"),
         read=read,
         written=written,
         processes=_number(texts.get("processes", "")),
@@ -109,18 +109,18 @@ def _usage1(texts: dict[Use, str]) -> ContainerUsage:
 
 
 def _usage2(texts: dict[Use, str]) -> ContainerUsage:
-    cpu, memory = _pairs(texts.get("cpu", "")), _pairs(texts.get("memory_stat", ""))
+    cpu, stat = texts.get("cpu", ""), texts.get("memory_stat", "")
     read, written = _io2(texts.get("io", ""))
     quota, _, period = texts.get("quota", "").strip().partition(" ")
     limited = quota.isdecimal() and _number(period) > 0
     return ContainerUsage(
-        cpu=cpu.get("usage_usec", 0),
-        throttled=cpu.get("throttled_usec", 0),
+        cpu=_field(cpu, "usage_usec"),
+        throttled=_field(cpu, "throttled_usec"),
         cpu_limit=int(quota) * 1000 // _number(period) if limited else 0,
-        memory=_working_set(texts.get("memory", ""), memory.get("inactive_file", 0)),
+        memory=_working_set(texts.get("memory", ""), _field(stat, "inactive_file")),
         memory_limit=_number(texts.get("memory_limit", "")),  # "max" is none
         swap=_number(texts.get("swap", "")),
-        oom_kills=_pairs(texts.get("oom", "")).get("oom_kill", 0),
+        oom_kills=_field(texts.get("oom", ""), "oom_kill"),
         read=read,
         written=written,
         processes=_number(texts.get("processes", "")),
@@ -149,13 +149,10 @@ def _io2(text: str) -> tuple[int, int]:
     return read, sum(int(value) for key, _, value in pairs if key == "wbytes")
 
 
-def _pairs(text: str) -> dict[str, int]:
-    found = {}
-    for line in text.splitlines():
-        name, _, value = line.partition(" ")
-        if value.isdecimal():
-            found[name] = int(value)
-    return found
+def _field(text: str, name: str) -> int:
+    """The number behind a name at a line's beginning; 0 where there is none."""
+    _, found, rest = f"\n{text}".partition(f"\n{name} ")
+    return _number(rest.partition("\n")[0]) if found else 0
 
 
 def _number(text: str) -> int:

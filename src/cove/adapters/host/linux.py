@@ -86,15 +86,6 @@ class LinuxHost:
                 return memory.working_set(usage, _read(self._cgroup / files.stat), files.inactive)
         return 0
 
-    def oom_kills(self, pid: int) -> int:
-        """How many processes of its cgroup the kernel has killed for lack of memory."""
-        for files in memory.cgroup_files(_read(self._proc / str(pid) / "cgroup")):
-            for name in memory.OOM_FILES:
-                found = memory.oom_kills(_read(self._cgroup / files.usage.with_name(name)))
-                if found is not None:
-                    return found
-        return 0
-
     async def add_address(self, pid: int, address: str, prefix: int) -> None:
         """Gives the process's network a second address; present is fine.
 

@@ -11,9 +11,6 @@ from typing import Final, NamedTuple
 _KIB: Final = 1024  # meminfo's "kB" are KiB
 
 
-OOM_FILES: Final = ("memory.oom_control", "memory.events")  # of version 1 and version 2
-
-
 class CgroupFiles(NamedTuple):
     """Where a cgroup's memory is written, relative to the cgroup root, and under which name."""
 
@@ -60,15 +57,6 @@ def working_set(usage: str, stat: str, inactive: str) -> int:
         if name == inactive:
             return max(0, int(usage) - int(value))
     return int(usage)
-
-
-def oom_kills(events: str) -> int | None:
-    """The count in such a file; None where the kernel does not tell (before 4.13)."""
-    for line in events.splitlines():
-        name, _, value = line.partition(" ")
-        if name == "oom_kill":
-            return int(value)
-    return None
 
 
 def _version1(inside: PurePosixPath) -> CgroupFiles:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
-from cove.adapters.host import cgroups, procfs
+from cove.adapters.host import cgroups, files, procfs
 from cove.errors import PlatformError
 from cove.ports.metrics import ContainerUsage, FileSystem, MachineUsage, Subject
 
@@ -133,15 +133,15 @@ class HostMeters:
         places = cgroups.places(self._optional(f"{subject.pid}/cgroup"))
         if subject.pid <= 0 or places is None:
             return False
-        files: dict[cgroups.Use, int] = {}
+        opened: dict[cgroups.Use, int] = {}
         for use, file in places.files.items():
             with contextlib.suppress(OSError):  # not every kernel has every controller
-                files[use] = os.open(self._cgroup / file, os.O_RDONLY | os.O_CLOEXEC)
+                opened[use] = os.open(self._cgroup / file, os.O_RDONLY | os.O_CLOEXEC)
         network = _link(process / "ns/net")
         shared = {_link(self._proc / "self/ns/net"), *(a.network for a in self._attached.values())}
         own = "" if network in shared else network
-        self._attached[subject.id] = _Attached(places.version, files, subject.pid, own)
-        if "cpu" not in files and "memory" not in files:
+        self._attached[subject.id] = _Attached(places.version, opened, subject.pid, own)
+        if "cpu" not in opened and "memory" not in opened:
             self._detach(subject.id)
             return False
         return True
@@ -190,13 +190,10 @@ class HostMeters:
             attached.close()
 
     def _text(self, name: str) -> str:
-        return (self._proc / name).read_text(errors="replace")
+        return files.text(f"{self._proc}/{name}")
 
     def _optional(self, name: str) -> str:
-        try:
-            return self._text(name)
-        except OSError:
-            return ""
+        return files.optional(f"{self._proc}/{name}")
 
 
 def _link(path: Path) -> str:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from cove.adapters.host import files, procfs
+
 _MEMINFO: Final = Path("/proc/meminfo")
 
 
@@ -27,8 +29,7 @@ def disk_used(path: str) -> tuple[int, float] | None:
 def memory_used(meminfo: Path = _MEMINFO) -> float | None:
     """How many percent of the memory the kernel could not give without swapping; None: unknown."""
     try:
-        lines = (line.partition(":") for line in meminfo.read_text(encoding="ascii").splitlines())
-        figures = {name: int(rest.split()[0]) for name, _, rest in lines if rest.strip()}
+        figures = procfs.memory(files.text(str(meminfo)))
         return 100.0 * (1 - figures["MemAvailable"] / figures["MemTotal"])
     except (OSError, ValueError, KeyError, ZeroDivisionError):
         return None

@@ -19,6 +19,9 @@ from cove.errors import PlatformError
 MEMORY = ":memory:"
 BUSY_SECONDS = 5.0  # SQLite's own default in Python; writes here take milliseconds
 _FILE_MODE = 0o600
+# Answers that are remembered: the agent asks the same of every app every few seconds.
+_REMEMBERED = 256
+_SMALL = 16_384  # bytes; a larger answer is not remembered
 
 _CANNOT_WRITE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -40,6 +43,8 @@ class Database:
             self._connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None
             )
+            self._answers: dict[tuple[object, ...], list[sqlite3.Row]] = {}
+            self._written = 0  # rows that had been written when the first of the answers was given
             try:
                 self._prepare()
             except BaseException:
@@ -71,9 +76,22 @@ class Database:
                 raise
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        """All rows of a query."""
-        with self._translated():
-            return self._connection.execute(query, values).fetchall()
+        """All rows of a query; the same as before where nothing was written since.
+
+        Nobody else writes to the file while this connection is open.
+        """
+        written = self._connection.total_changes
+        if written != self._written or len(self._answers) >= _REMEMBERED:
+            self._answers.clear()
+            self._written = written
+        key = (query, *values)
+        found = self._answers.get(key)
+        if found is None:
+            with self._translated():
+                found = self._connection.execute(query, values).fetchall()
+            if not self._connection.in_transaction and _size(found) <= _SMALL:
+                self._answers[key] = found
+        return found
 
     def row(self, query: str, *values: object) -> sqlite3.Row | None:
         """The first row of a query, if there is one."""
@@ -100,6 +118,11 @@ class Database:
             raise _platform_error(error, self._path) from error
         except OSError as error:
             raise _disk_error(error, self._path) from error
+
+
+def _size(rows: list[sqlite3.Row]) -> int:
+    """Bytes of texts and blobs, about."""
+    return sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
 
 
 def _make_private(path: str) -> None:

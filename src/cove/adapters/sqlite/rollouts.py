@@ -13,6 +13,8 @@ from cove.model.events import Outcome, Rollout, RolloutKind
 from cove.model.happenings import begun
 from cove.ports import Journal, Step
 
+# Without the plan, which is large.
+_SELECT = "SELECT id, app, kind, started_by, started_at, ended_at, release, outcome FROM rollouts"
 KEPT_ROLLOUTS = 200  # per app, with their events: months of history in a few megabytes
 
 _BEING: dict[str, str] = {
@@ -82,13 +84,14 @@ class RolloutRecords(HappeningRecords):
 
     def rollout(self, rollout_id: int) -> Rollout | None:
         """One rollout; None where it never was or is no longer kept."""
-        row = self._db.row("SELECT * FROM rollouts WHERE id = ?", rollout_id)
+        row = self._db.row(f"{_SELECT} WHERE id = ?", rollout_id)
         return None if row is None else read_rollout(row)
 
     def rollouts(self, app: str = "", limit: int = 20) -> tuple[Rollout, ...]:
         """The newest rollouts of one app, or of all, newest first."""
-        query = "SELECT * FROM rollouts WHERE ? IN ('', app) ORDER BY id DESC LIMIT ?"
-        return tuple(read_rollout(row) for row in self._db.rows(query, app, limit))
+        chosen, values = (" WHERE app = ?", (app,)) if app else ("", ())
+        query = f"{_SELECT}{chosen} ORDER BY id DESC LIMIT ?"
+        return tuple(read_rollout(row) for row in self._db.rows(query, *values, limit))
 
     def interrupted(self) -> tuple[Journal, ...]:
         """Rollouts without an outcome, oldest first."""

@@ -73,7 +73,7 @@ class Buffers:
         self._feed = feed
         self._most = most
         self._buffers: dict[Key, Buffer] = {}
-        self._busy = 0  # bytes on their way into the store
+        self.size = 0  # bytes of memory that records hold, about
         self._room = asyncio.Event()
         self._room.set()
         self.full = asyncio.Event()  # something should be sealed
@@ -99,18 +99,15 @@ class Buffers:
             if not buffer.open:
                 buffer.since = time.monotonic()
             buffer.open.append(record)
-            buffer.text += len(record.text)
+            size = len(record.text)
+            buffer.text += size
+            self.size += size + _OVERHEAD
             if buffer.text >= CHUNK:
                 self.full.set()
             if listeners or watchers:
                 hear(record)
 
         return add
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory that records hold, about."""
-        return self._busy + sum(b.size for b in self._buffers.values())
 
     def look(self) -> None:
         """Lets readers go on or wait, as there is room."""
@@ -142,13 +139,12 @@ class Buffers:
             if not records and not cursors:
                 return
             buffer.sealing, buffer.open, buffer.text = records, [], 0
-            self._busy += size
             work = _work(store, buffer.key, records, [c for _, c in cursors])
             cancelled = await _settled(work)
             buffer.sealing = []
-            self._busy -= size
             error = work.exception()
             if error is None:
+                self.size -= size
                 buffer.begun = True
                 for lane, cursor in cursors:
                     lane.kept(cursor)

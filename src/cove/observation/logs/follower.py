@@ -261,9 +261,15 @@ class Follower:
         return await connection.read(_QUIET if self._unfinished() else _silence(begun))
 
     async def _pause(self, seconds: float) -> None:
+        """Rests for so long or less: all followers rest to the same moments.
+
+        What one has brought into the processor's cache serves the next; alone, each would take
+        half as long again.
+        """
         loop = asyncio.get_running_loop()
         self._resting = loop.create_future()
-        timer = loop.call_later(seconds, self.look_now)
+        now = loop.time()
+        timer = loop.call_at(now + seconds - now % seconds, self.look_now)
         try:
             await self._resting
         finally:
