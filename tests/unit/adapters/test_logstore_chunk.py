@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cove.adapters.logstore import chunk, words
-from cove.adapters.logstore.chunk import Lines, decompress, encoded, pack, parts
+from cove.adapters.logstore.chunk import Lines, decompress, encoded, pack, parts, repack
 from cove.adapters.logstore.patterns import Pattern
 from cove.errors import PlatformError
 from cove.model.logs import Record, Source
@@ -50,6 +50,26 @@ def test_records_come_back_as_they_were(records):
     lines, plain = Lines("a", "s", packed.meta), decompress(packed.text)
     assert [lines.record(plain, index) for index in range(lines.count)] == ordered
     assert (packed.first, packed.last) == (ordered[0].at, ordered[-1].at)
+
+
+@given(runs=st.lists(RECORDS, min_size=1, max_size=4))
+def test_chunks_put_together_are_as_if_packed_at_once(runs):
+    """Those whose times do not overlap; of others nothing is made."""
+    ordered = sorted((record for run in runs for record in run), key=lambda record: record.at)
+    pieces, begin = [], 0
+    for run in runs:
+        pieces.append(pack(ordered[begin : begin + len(run)]))
+        begin += len(run)
+    assert repack((piece.meta, piece.text) for piece in pieces) == pack(ordered)
+    if pieces[-1].first > pieces[0].first:
+        assert repack((piece.meta, piece.text) for piece in reversed(pieces)) is None
+
+
+def test_many_sources_in_chunks_that_are_put_together():
+    """Chunks of few sources each may have more than a byte can number together."""
+    records = [Record(n, Source(app="a", service="s", container=str(n)), "x") for n in range(700)]
+    pieces = [pack(records[begin : begin + 100]) for begin in range(0, 700, 100)]
+    assert repack((piece.meta, piece.text) for piece in pieces) == pack(records)
 
 
 def test_many_sources_in_one_chunk():

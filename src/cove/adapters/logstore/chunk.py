@@ -33,10 +33,13 @@ _RESTING: Final = 2  # of each; a search has two threads
 _Tool = TypeVar("_Tool")
 
 
+_Source = tuple[int, str, str, int]  # release, container, name, stream
+
+
 class _Meta(msgspec.Struct, frozen=True, array_like=True):
     """Everything of the records but their text. Numbers lie byte by byte: see `_planes`."""
 
-    sources: tuple[tuple[int, str, str, int], ...]  # release, container, name, stream
+    sources: tuple[_Source, ...]
     waits: bytes  # the first time, then the nanoseconds between records, 8 bytes each
     sizes: bytes  # bytes of text, 4 bytes each
     levels: bytes  # 1 byte each
@@ -76,32 +79,83 @@ def parts(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     yield records[begin:]
 
 
+class _Columns(NamedTuple):
+    """Records side by side: what is the same of all stands together."""
+
+    times: array[int]
+    sizes: array[int]
+    levels: bytes
+    origins: Sequence[int]
+    sources: tuple[_Source, ...]
+    plain: bytes
+
+
 def pack(records: Sequence[Record]) -> Packed:
     """Packs records of one service, oldest first; at least one."""
-    times = array("q", [record.at for record in records])
-    texts = [record.text for record in records]
-    plain, sizes = _joined(texts)
-    origins = {source: number for number, source in enumerate({r.source: 0 for r in records})}
-    numbers = [origins[record.source] for record in records]
-    levels = bytes([record.level for record in records])
-    meta = _Meta(
-        sources=tuple((s.release, s.container, s.name, int(s.stream != "stdout")) for s in origins),
-        waits=_planes(array("q", chain(times[:1], map(int.__sub__, times[1:], times)))),
-        sizes=_planes(array("I", sizes)),
-        levels=levels,
-        origins=bytes(numbers) if len(origins) <= _FEW else _planes(array("H", numbers)),
+    plain, sizes = _joined([record.text for record in records])
+    places = {source: number for number, source in enumerate({r.source: 0 for r in records})}
+    return _packed(
+        _Columns(
+            times=array("q", [record.at for record in records]),
+            sizes=array("I", sizes),
+            levels=bytes([record.level for record in records]),
+            origins=[places[record.source] for record in records],
+            sources=tuple(
+                (s.release, s.container, s.name, int(s.stream != "stdout")) for s in places
+            ),
+            plain=plain,
+        )
     )
-    releases = [source.release for source in origins]
+
+
+def repack(chunks: Iterable[tuple[bytes, bytes]]) -> Packed | None:
+    """One chunk of several, given by their frames; None where their times overlap.
+
+    No record is taken apart for it. Raises PlatformError (`state`) when one is damaged.
+    """
+    times, sizes, levels, origins = array("q"), array("I"), bytearray(), array("H")
+    places: dict[_Source, int] = {}
+    plains = []
+    for meta, text in chunks:
+        known = _known(meta)
+        own = array("q", accumulate(_numbers(known.waits, "q")))
+        if times and own and own[0] < times[-1]:
+            return None
+        moved = [places.setdefault(source, len(places)) for source in known.sources]
+        origins.extend(map(moved.__getitem__, _origins(known)))
+        times += own
+        sizes += _numbers(known.sizes, "I")
+        levels += known.levels
+        plains.append(decompress(text))
+    plain = b"\n".join(plains)
+    plains.clear()
+    if len(plain) + 1 != sum(sizes) + len(sizes):
+        raise damaged()
+    return _packed(_Columns(times, sizes, bytes(levels), origins, tuple(places), plain))
+
+
+def _packed(columns: _Columns) -> Packed:
+    times, sources = columns.times, columns.sources
+    few = len(sources) <= _FEW
+    meta = _Meta(
+        sources=sources,
+        waits=_planes(array("q", chain(times[:1], map(int.__sub__, times[1:], times)))),
+        sizes=_planes(columns.sizes),
+        levels=columns.levels,
+        # an array would give its memory, two bytes for each
+        origins=bytes([*columns.origins]) if few else _planes(array("H", columns.origins)),
+    )
+    releases = [release for release, *_ in sources]
     return Packed(
         first=times[0],
         last=times[-1],
-        lines=len(records),
-        levels=sum(1 << level for level in set(levels)),
+        lines=len(times),
+        levels=sum(1 << level for level in set(columns.levels)),
         times=times,
-        level_of=levels,
+        level_of=columns.levels,
         releases=(min(releases), max(releases)),
-        plain=plain,
-        text=_compress(plain),
+        plain=columns.plain,
+        text=_compress(columns.plain),
         meta=_compress(msgspec.msgpack.encode(meta)),
     )
 
@@ -130,18 +184,14 @@ class Lines:
 
     def __init__(self, app: str, service: str, meta: bytes) -> None:
         """Raises PlatformError (`state`) when it is damaged."""
-        try:
-            known = msgspec.msgpack.decode(decompress(meta), type=_Meta)
-        except msgspec.MsgspecError as error:
-            raise damaged() from error
+        known = _known(meta)
         self.count = len(known.levels)
         self.levels = known.levels
         self.times = array("q", accumulate(_numbers(known.waits, "q")))
         sizes = _numbers(known.sizes, "I")
         # a record ends a byte before the next begins
         self.starts = array("Q", accumulate(map((1).__add__, sizes), initial=0))
-        few = len(known.sources) <= _FEW
-        self.origins: Sequence[int] = known.origins if few else _numbers(known.origins, "H")
+        self.origins = _origins(known)
         self.sources = [
             Source(
                 app=app, service=service, release=release, container=container, name=name,
@@ -167,6 +217,18 @@ class Lines:
             self.levels[index],
             context,
         )
+
+
+def _known(meta: bytes) -> _Meta:
+    try:
+        return msgspec.msgpack.decode(decompress(meta), type=_Meta)
+    except msgspec.MsgspecError as error:
+        raise damaged() from error
+
+
+def _origins(known: _Meta) -> Sequence[int]:
+    few = len(known.sources) <= _FEW
+    return known.origins if few else _numbers(known.origins, "H")
 
 
 def damaged() -> PlatformError:

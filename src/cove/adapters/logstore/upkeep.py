@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from cove.adapters.logstore.chunk import CHUNK_RAW, Lines, Packed, decompress, pack
+from cove.adapters.logstore.chunk import CHUNK_RAW, Lines, Packed, decompress, pack, repack
 from cove.adapters.logstore.counting import MINUTE, by_minute
 from cove.adapters.logstore.database import Database
 from cove.adapters.logstore.words import FILTER, GROUP, SLICES, build, distinct, regrouped
@@ -206,23 +206,30 @@ def _worth(run: list[Chunk]) -> list[list[Chunk]]:
 def merge(database: Database, run: Sequence[Chunk]) -> None:
     """Makes one chunk of several, under the first one's number. Minutes stay as they are."""
     with database.write() as connection:
+        frames = [_frames(connection, chunk.id) for chunk in run]
         try:
-            records = [record for chunk in run for record in _records(connection, chunk.id)]
+            packed = repack(frames) or pack(_in_order(frames))
         except PlatformError:  # damaged: as it is, the others are still found
             return
-        if not records:
-            return
+        del frames
         connection.executemany(_DROPS[0], ids := [(chunk.id,) for chunk in run])
         connection.executemany(_DROPS[1], ids)
-        records.sort(key=lambda record: record.at)
-        add(connection, run[0].service, pack(records), run[0].id)
+        add(connection, run[0].service, packed, run[0].id)
 
 
-def _records(connection: sqlite3.Connection, chunk: int) -> Iterable[Record]:
+def _frames(connection: sqlite3.Connection, chunk: int) -> tuple[bytes, bytes]:
     sql = "SELECT meta, text FROM body WHERE chunk = ?"
-    for meta, text in connection.execute(sql, (chunk,)).fetchall():
+    meta, text = connection.execute(sql, (chunk,)).fetchone() or (b"", b"")
+    return meta, text
+
+
+def _in_order(frames: Iterable[tuple[bytes, bytes]]) -> list[Record]:
+    """The records of chunks whose times overlap."""
+    found: list[Record] = []
+    for meta, text in frames:
         lines, plain = Lines("", "", meta), decompress(text)
-        yield from (lines.record(plain, index) for index in range(lines.count))
+        found += (lines.record(plain, index) for index in range(lines.count))
+    return sorted(found, key=lambda record: record.at)
 
 
 def oldest(database: Database, where: str = "", values: Sequence[Any] = ()) -> list[Chunk]:

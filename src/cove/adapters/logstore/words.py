@@ -21,6 +21,7 @@ GROUP: Final = 31
 _BITS: Final = 11  # of a position within a slice
 _FACTOR: Final = 0x9E3779B1  # Knuth's multiplicative hashing: 2^32 by the golden ratio, a prime
 _LANE: Final = 64  # bits
+_PIECE: Final = 32 << 10  # bytes of text that are split at once
 _FLAGS: Final = FILTER * 8
 
 # Letters in lower case, digits, underscore and all beyond ASCII stay; anything else parts words.
@@ -38,8 +39,17 @@ class Bits(NamedTuple):
 
 
 def distinct(text: bytes) -> set[bytes]:
-    """The words of a text, ASCII letters in lower case."""
-    return set(text.translate(_FOLDED).split())
+    """The words of a text, ASCII letters in lower case.
+
+    Split piece by piece: all words at once would take ten times the text's memory.
+    """
+    folded, found, begin = text.translate(_FOLDED), set[bytes](), 0
+    while begin < len(folded):
+        end = folded.find(b" ", begin + _PIECE)
+        end = end if end >= 0 else len(folded)
+        found.update(folded[begin:end].split())
+        begin = end
+    return found
 
 
 def bounded(text: bytes, *, alone: bool) -> set[bytes]:
