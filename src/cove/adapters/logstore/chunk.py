@@ -11,6 +11,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import accumulate, chain, pairwise
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -24,6 +25,7 @@ CHUNK_RAW: Final = 512 << 10  # bytes of text; larger ones take more memory, and
 _LARGEST: Final = 64 << 20  # bytes of text; more in one record is damage
 _LEVEL: Final = 3  # zstd's own default
 _STREAMS: Final[tuple[Stream, Stream]] = ("stdout", "stderr")
+_FEW_RECORDS: Final = 32  # so many sums of a part take as long as all sums at once
 _FEW: Final = 256  # sources that a byte can tell apart
 # Neither bears two threads at once, and a compressor keeps over a megabyte: those that rest are for
 # whatever thread comes next. A list's ends are safe among threads.
@@ -180,17 +182,17 @@ def decoded(text: bytes) -> str:
 
 
 class Lines:
-    """A chunk's records without their text: where each begins, and what is said of it."""
+    """A chunk's records without their text: where each begins, and what is said of it.
+
+    Most searches want a few records of a chunk: where those begin is added up when it is asked
+    for, and for all records only when many are.
+    """
 
     def __init__(self, app: str, service: str, meta: bytes) -> None:
         """Raises PlatformError (`state`) when it is damaged."""
         known = _known(meta)
         self.count = len(known.levels)
         self.levels = known.levels
-        self.times = array("q", accumulate(_numbers(known.waits, "q")))
-        sizes = _numbers(known.sizes, "I")
-        # a record ends a byte before the next begins
-        self.starts = array("Q", accumulate(map((1).__add__, sizes), initial=0))
         self.origins = _origins(known)
         self.sources = [
             Source(
@@ -199,24 +201,65 @@ class Lines:
             )
             for release, container, name, stream in known.sources
         ]  # fmt: skip
+        self._waits = _numbers(known.waits, "q")
+        self._sizes = _numbers(known.sizes, "I")
+        if not self.count == len(self._waits) == len(self._sizes) == len(self.origins):
+            raise damaged()
+        self._asked = 0
+        self._alone: bool | None = None  # whether each record is one line
+        self._mark = (0, 0)  # a position in the text, and the record there
 
-    def at_byte(self, position: int) -> int:
-        """The record to which a byte of the text belongs."""
-        return bisect_right(self.starts, position) - 1
+    @property
+    def first(self) -> int:
+        """The oldest record's time."""
+        return self._waits[0]
+
+    @property
+    def last(self) -> int:
+        """The newest record's time."""
+        return sum(self._waits)
+
+    @cached_property
+    def times(self) -> array[int]:
+        """All records' times."""
+        return array("q", accumulate(self._waits))
+
+    @cached_property
+    def starts(self) -> array[int]:
+        """Where each record begins, in bytes; and behind the last, where the next would."""
+        # a record ends a byte before the next begins
+        return array("Q", accumulate(map((1).__add__, self._sizes), initial=0))
+
+    def around(self, plain: bytes, position: int) -> tuple[int, int, int]:
+        """The record to which a byte of the text belongs: its index, and its bytes from and to.
+
+        Positions may only grow from one call to the next.
+        """
+        if self._alone is None:
+            self._alone = plain.count(b"\n") == self.count - 1
+        if not self._alone:
+            index = bisect_right(self.starts, position) - 1
+            return index, self.starts[index], self.starts[index + 1] - 1
+        begin = plain.rfind(b"\n", 0, position) + 1
+        before, index = self._mark
+        index += plain.count(b"\n", before, begin)
+        self._mark = begin, index
+        return index, begin, begin + self._sizes[index]
 
     def text(self, plain: bytes, index: int) -> bytes:
         """A record's text."""
-        return plain[self.starts[index] : self.starts[index + 1] - 1]
+        begin = self.starts[index] if self._many() else sum(self._sizes[:index]) + index
+        return plain[begin : begin + self._sizes[index]]
 
     def record(self, plain: bytes, index: int, context: int = 0) -> Record:
         """A record as it was sealed."""
-        return Record(
-            self.times[index],
-            self.sources[self.origins[index]],
-            decoded(self.text(plain, index)),
-            self.levels[index],
-            context,
-        )
+        text = decoded(self.text(plain, index))
+        at = self.times[index] if self._many() else sum(self._waits[: index + 1])
+        return Record(at, self.sources[self.origins[index]], text, self.levels[index], context)
+
+    def _many(self) -> bool:
+        self._asked += 1
+        return self._asked > _FEW_RECORDS
 
 
 def _known(meta: bytes) -> _Meta:

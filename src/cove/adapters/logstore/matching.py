@@ -70,8 +70,7 @@ class PlainText:
         needle, found = self._needle, []
         position = plain.find(needle)
         while position >= 0:
-            index = lines.at_byte(position)
-            begin, end = lines.starts[index], lines.starts[index + 1] - 1
+            index, begin, end = lines.around(plain, position)
             if self._is_hit(plain, position, begin, end):
                 found.append(index)
                 position = plain.find(needle, end + 1)
@@ -104,8 +103,11 @@ def level_mask(least: int) -> int:
 
 def chosen(query: LogQuery, lines: Lines, indices: Iterable[int]) -> Iterable[int]:
     """Those of the records that fit all of a query but its text."""
-    begin = bisect_left(lines.times, query.since) if query.since else 0
-    end = bisect_left(lines.times, query.until) if query.until else lines.count
+    begin, end = 0, lines.count
+    if query.since > lines.first:
+        begin = bisect_left(lines.times, query.since)
+    if query.until and query.until <= lines.last:
+        end = bisect_left(lines.times, query.until)
     if begin > 0 or end < lines.count:
         indices = (index for index in indices if begin <= index < end)
     if query.level:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
@@ -54,26 +54,24 @@ class Pattern:
 
     def indices(self, plain: bytes, lines: Lines) -> Iterator[int]:
         """The records that match, oldest first."""
-        candidates: Iterable[int]
         if self._literal and (not self._fold or plain.isascii()):
-            candidates = self._with_literal(plain, lines)
-        elif self._whole:
+            return self._with_literal(plain, lines)
+        if self._whole:
             return self._scanned(plain, lines)
-        else:
-            candidates = range(lines.count)
-        return (index for index in candidates if self._matches(lines.text(plain, index)))
+        every = range(lines.count)
+        return (index for index in every if self._matches(lines.text(plain, index)))
 
     def _matches(self, text: bytes) -> bool:
         return self._record.search(decoded(text)) is not None
 
     def _with_literal(self, plain: bytes, lines: Lines) -> Iterator[int]:
-        if self._fold:
-            plain = plain.lower()
-        position = plain.find(self._literal)
+        searched = plain.lower() if self._fold else plain
+        position = searched.find(self._literal)
         while position >= 0:
-            index = lines.at_byte(position)
-            yield index
-            position = plain.find(self._literal, lines.starts[index + 1])
+            index, begin, end = lines.around(plain, position)
+            if self._matches(plain[begin:end]):
+                yield index
+            position = searched.find(self._literal, end + 1)
 
     def _scanned(self, plain: bytes, lines: Lines) -> Iterator[int]:
         """Finds where a match could begin, over all records at once."""
