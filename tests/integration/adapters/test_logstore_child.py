@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import subprocess
 import tempfile
 import threading
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +20,8 @@ from support import logs
 from support.polling import until
 
 ENDLESS = LogQuery(text=r"(?:x+x+)+y", regex=True)  # takes for ever on a row of x
+
+SOME = LogQuery(text=r"x\d?", regex=True)
 
 
 @pytest.fixture
@@ -78,11 +82,11 @@ def test_closing_kills_the_child(store):
     found = []
     reader = threading.Thread(target=lambda: found.extend(stuck))
     reader.start()
-    until(lambda: stuck._child, "a child")
+    child = until(lambda: stuck._child, "a child")
     stuck.close()
     reader.join(30)
     assert not reader.is_alive()
-    assert stuck._child.returncode is not None
+    assert child.returncode is not None
     assert found == []
 
 
@@ -90,9 +94,65 @@ def test_closing_the_store_ends_its_searches(tmp_path):
     """Nothing of a search outlives the store."""
     store = ChunkStore(tmp_path / "logs.db")
     store.seal("shop", "web", logs.lines(1000), ())
-    running = store.search(LogQuery(text=r"x\d?", regex=True))
+    running = store.search(SOME)
     assert next(running).text
+    child = running._child
     store.close()
-    assert running._child
-    assert running._child.returncode is not None
+    assert child
+    assert child.returncode is not None
     assert list(running) == []
+
+
+def test_a_child_searches_again(store):
+    """The next search has the child of the one before, and its own answers."""
+    first = list(store.search(SOME))
+    child = store._children._resting
+    assert child
+    assert list(store.search(LogQuery(text="^no such line$", regex=True))) == []
+    assert store.counts(SOME)
+    assert list(store.search(SOME)) == first
+    assert store._children._resting is child
+    store.close()
+    assert child.returncode is not None
+
+
+def test_a_child_that_ended_meanwhile_is_replaced(store):
+    """Whether that is known or not when the next search begins."""
+    first = list(store.search(SOME))
+    for known in (True, False):
+        child = store._children._resting
+        child.kill()
+        if known:
+            until(lambda child=child: child.poll() is not None, "its end")
+        assert list(store.search(SOME)) == first
+        assert store._children._resting is not child
+        assert child.returncode is not None
+
+
+def test_a_child_rests_for_a_while_only(store, monkeypatch):
+    """Nobody asks any more: it ends by itself, and upkeep takes leave of it."""
+    script = "import cove.adapters.logstore.child as c; c._PATIENCE = 0.1; c.main()"
+    start = subprocess.Popen
+
+    def impatient(argv: list[str], **given: Any) -> subprocess.Popen[bytes]:
+        return start([*argv[:-2], "-c", script], **given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(subprocess, "Popen", impatient)
+        assert list(store.search(SOME))
+    child = store._children._resting
+    until(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "Z", "its end")
+    store.compact(0)
+    assert child.returncode == 0
+    assert store._children._resting is None
+
+
+def test_searches_at_once_have_a_child_each(store):
+    """One rests afterwards, the others end."""
+    some = [store.search(SOME) for _ in range(3)]
+    assert len({next(one).text for one in some}) == 1
+    children = [one._child for one in some]
+    assert len({child.pid for child in children if child}) == 3
+    rest = [[record.text for record in one] for one in some]
+    assert rest[0] == rest[1] == rest[2]
+    assert [child.returncode is None for child in children if child].count(True) == 1

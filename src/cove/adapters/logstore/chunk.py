@@ -25,7 +25,8 @@ CHUNK_RAW: Final = 512 << 10  # bytes of text; larger ones take more memory, and
 _LARGEST: Final = 64 << 20  # bytes of text; more in one record is damage
 _LEVEL: Final = 3  # zstd's own default
 _STREAMS: Final[tuple[Stream, Stream]] = ("stdout", "stderr")
-_FEW_RECORDS: Final = 32  # so many sums of a part take as long as all sums at once
+_FEW_TIMES: Final = 16  # so many sums of a part take as long as all sums at once
+_BLOCK: Final = 64  # records
 _FEW: Final = 256  # sources that a byte can tell apart
 # Neither bears two threads at once, and a compressor keeps over a megabyte: those that rest are for
 # whatever thread comes next. A list's ends are safe among threads.
@@ -206,8 +207,6 @@ class Lines:
         if not self.count == len(self._waits) == len(self._sizes) == len(self.origins):
             raise damaged()
         self._asked = 0
-        self._alone: bool | None = None  # whether each record is one line
-        self._mark = (0, 0)  # a position in the text, and the record there
 
     @property
     def first(self) -> int:
@@ -230,36 +229,35 @@ class Lines:
         # a record ends a byte before the next begins
         return array("Q", accumulate(map((1).__add__, self._sizes), initial=0))
 
-    def around(self, plain: bytes, position: int) -> tuple[int, int, int]:
-        """The record to which a byte of the text belongs: its index, and its bytes from and to.
+    @cached_property
+    def _blocks(self) -> list[int]:
+        """Where every so many records begin."""
+        sizes, count = self._sizes, self.count
+        whole = (sum(sizes[at : at + _BLOCK]) + _BLOCK for at in range(0, count - _BLOCK, _BLOCK))
+        return list(accumulate(whole, initial=0))
 
-        Positions may only grow from one call to the next.
-        """
-        if self._alone is None:
-            self._alone = plain.count(b"\n") == self.count - 1
-        if not self._alone:
-            index = bisect_right(self.starts, position) - 1
-            return index, self.starts[index], self.starts[index + 1] - 1
-        begin = plain.rfind(b"\n", 0, position) + 1
-        before, index = self._mark
-        index += plain.count(b"\n", before, begin)
-        self._mark = begin, index
-        return index, begin, begin + self._sizes[index]
+    def around(self, position: int) -> tuple[int, int, int]:
+        """The record to which a byte of the text belongs: its index, and its bytes from and to."""
+        block = bisect_right(self._blocks, position) - 1
+        first, begin = block * _BLOCK, self._blocks[block]
+        sizes = self._sizes[first : first + _BLOCK]
+        ends = list(accumulate(map((1).__add__, sizes), initial=begin))
+        within = bisect_right(ends, position) - 1
+        return first + within, ends[within], ends[within] + sizes[within]
 
     def text(self, plain: bytes, index: int) -> bytes:
         """A record's text."""
-        begin = self.starts[index] if self._many() else sum(self._sizes[:index]) + index
+        block = index // _BLOCK
+        begin = self._blocks[block] + sum(self._sizes[block * _BLOCK : index]) + index % _BLOCK
         return plain[begin : begin + self._sizes[index]]
 
     def record(self, plain: bytes, index: int, context: int = 0) -> Record:
         """A record as it was sealed."""
         text = decoded(self.text(plain, index))
-        at = self.times[index] if self._many() else sum(self._waits[: index + 1])
-        return Record(at, self.sources[self.origins[index]], text, self.levels[index], context)
-
-    def _many(self) -> bool:
         self._asked += 1
-        return self._asked > _FEW_RECORDS
+        few = self._asked <= _FEW_TIMES
+        at = sum(self._waits[: index + 1]) if few else self.times[index]
+        return Record(at, self.sources[self.origins[index]], text, self.levels[index], context)
 
 
 def _known(meta: bytes) -> _Meta:

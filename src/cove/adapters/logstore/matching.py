@@ -70,7 +70,7 @@ class PlainText:
         needle, found = self._needle, []
         position = plain.find(needle)
         while position >= 0:
-            index, begin, end = lines.around(plain, position)
+            index, begin, end = lines.around(position)
             if self._is_hit(plain, position, begin, end):
                 found.append(index)
                 position = plain.find(needle, end + 1)

@@ -68,7 +68,7 @@ class Pattern:
         searched = plain.lower() if self._fold else plain
         position = searched.find(self._literal)
         while position >= 0:
-            index, begin, end = lines.around(plain, position)
+            index, begin, end = lines.around(position)
             if self._matches(plain[begin:end]):
                 yield index
             position = searched.find(self._literal, end + 1)

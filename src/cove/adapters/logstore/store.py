@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Final, TypeVar
 
 from cove.adapters.logstore import counting, upkeep
+from cove.adapters.logstore.children import Children
 from cove.adapters.logstore.chunk import Packed, pack, parts
 from cove.adapters.logstore.database import (
     Damaged,
@@ -52,6 +54,7 @@ class ChunkStore:
         self._lock = threading.RLock()  # of the writer
         self._gate = threading.RLock()  # merging waits for searches, and they for it
         self._searches: set[Search] = set()
+        self._children = Children()
         self._counting = 0
         self._suspect = False  # somebody who read found it damaged
         try:
@@ -64,6 +67,7 @@ class ChunkStore:
         """Ends every search and closes the file."""
         for search in self._open_searches():
             search.close()
+        self._children.close()
         with self._lock:
             self._database.close()
 
@@ -92,7 +96,7 @@ class ChunkStore:
 
     def search(self, query: LogQuery, unsealed: Sequence[Record] = ()) -> Search:
         """As the port says."""
-        kind = in_child if query.regex and query.text else in_process
+        kind = partial(in_child, self._children) if query.regex and query.text else in_process
         with self._gate:
             ceiling = self._ceiling()
             answers = kind(self._database, query, ceiling, tuple(unsealed))
@@ -132,6 +136,7 @@ class ChunkStore:
 
     def compact(self, now: int) -> None:  # noqa: ARG002 - as the port has it
         """As the port says. Leaves what a search may be reading for the next time."""
+        self._children.reap()
 
         def step() -> bool:
             return upkeep.regroup(self._database)
@@ -259,7 +264,7 @@ class ChunkStore:
         with self._not_merging():
             ceiling = self._ceiling()
             if query.regex and query.text:
-                return tuple(counted_in_child(self._database, query, ceiling))
+                return tuple(counted_in_child(self._children, self._database, query, ceiling))
             bodies = Bodies(self._database, ceiling)
             matcher = plain_matcher(query)
             counts = counting.scanned(self._database, query, matcher, bodies, lambda: False)

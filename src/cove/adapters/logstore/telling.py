@@ -1,7 +1,7 @@
 """What the agent and the child that searches say to each other.
 
-Imported within the package only. The request is everything on the child's input; each answer is
-its length in four bytes, then itself.
+Imported within the package only. Each request and each answer is its length in four bytes, then
+itself; the last answer to a request that went well is `Over`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ class Failed(Struct, frozen=True, tag=True, array_like=True):
     reason: str
 
 
+class Over(Struct, frozen=True, tag=True, array_like=True):
+    """Everything has been said; the next request may come."""
+
+
 class _Hit(Struct, frozen=True, tag=True, array_like=True):
     at: int
     source: Source
@@ -37,8 +41,8 @@ class _Count(Struct, frozen=True, tag=True, array_like=True):
 
 
 Answer = Record | LogCount | Failed
-_Written = _Hit | _Count | Failed
-_DECODER: Final = msgspec.msgpack.Decoder(_Hit | _Count | Failed)
+_Written = _Hit | _Count | Failed | Over
+_DECODER: Final = msgspec.msgpack.Decoder(_Hit | _Count | Failed | Over)
 
 
 class Request(Struct, frozen=True):
@@ -86,23 +90,14 @@ def request(
     )
 
 
-def write(to: IO[bytes], answer: Answer) -> None:
-    """Says one thing, at once. Raises BrokenPipeError when nobody listens any more."""
-    said: _Written
-    match answer:
-        case Record():
-            said = _hit(answer)
-        case LogCount():
-            said = _Count(answer)
-        case Failed():
-            said = answer
-    frame = msgspec.msgpack.encode(said)
+def send(to: IO[bytes], frame: bytes) -> None:
+    """A request or an answer, at once. Raises BrokenPipeError when nobody listens any more."""
     to.write(len(frame).to_bytes(_SIZE, "little") + frame)
     to.flush()
 
 
-def read(from_: IO[bytes]) -> Answer | None:
-    """The next thing said; None when it is over. Raises EOFError amid one."""
+def received(from_: IO[bytes]) -> bytes | None:
+    """The next one; None when there is none. Raises EOFError amid one."""
     head = from_.read(_SIZE)
     if not head:
         return None
@@ -110,13 +105,34 @@ def read(from_: IO[bytes]) -> Answer | None:
     frame = from_.read(size)
     if len(frame) < size:
         raise EOFError
+    return frame
+
+
+def write(to: IO[bytes], answer: Answer | Over) -> None:
+    """Says one thing, at once. Raises BrokenPipeError when nobody listens any more."""
+    said: _Written
+    match answer:
+        case Record():
+            said = _hit(answer)
+        case LogCount():
+            said = _Count(answer)
+        case _:
+            said = answer
+    send(to, msgspec.msgpack.encode(said))
+
+
+def read(from_: IO[bytes]) -> Answer | Over | None:
+    """The next thing said; None when nobody says any more. Raises EOFError amid one."""
+    frame = received(from_)
+    if frame is None:
+        return None
     said: _Written = _DECODER.decode(frame)
     match said:
         case _Hit():
             return _record(said)
         case _Count(count):
             return count
-        case Failed():
+        case _:
             return said
 
 
