@@ -21,6 +21,7 @@ from bench.lab import loglines
 from bench.lab.confined import Confinement
 from bench.lab.gomodules import GoProgram
 from bench.lab.instance import BIND, TOP, BenchError, free_ports
+from cove.agent.__main__ import MALLOC
 
 VICTORIA: Final = GoProgram(
     "victoria-logs", "github.com/VictoriaMetrics/VictoriaMetrics", "v1.121.0", "./app/victoria-logs"
@@ -94,7 +95,7 @@ class Cove(System):
     def start(self) -> None:
         self.group.start(
             [sys.executable, "-m", "bench.lab.logkeeper", str(self.data / "logs.db")],
-            cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=MALLOC,
         )  # fmt: skip
 
     def ingest(self, lines: Path) -> int:

@@ -20,6 +20,9 @@ from cove.errors import PlatformError
 from cove.model.logs import LogCount, Record
 
 _CHILD: Final = "cove.adapters.logstore.child"
+_INHERITED: Final = (
+    "PATH", "MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_",
+)  # fmt: skip
 Process = subprocess.Popen[bytes]
 
 
@@ -140,7 +143,7 @@ def _started() -> Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", os.defpath)},
+            env={"PATH": os.defpath, **{k: os.environ[k] for k in _INHERITED if k in os.environ}},
         )
     except OSError as error:
         raise PlatformError(

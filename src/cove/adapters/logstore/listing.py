@@ -32,6 +32,7 @@ class Row(NamedTuple):
 
 
 _COLUMNS: Final = "id, service, first, last, filtered, grp, slot"
+_ID, _LAST, _FILTERED, _GROUP, _SLOT = 0, 3, 4, 5, 6  # of a row before it is one
 
 
 class Listing:
@@ -59,22 +60,34 @@ class Listing:
             with self._database.read() as connection:
                 connection.execute("BEGIN")
                 found = connection.execute(self._sql, (*self._values, *before, size)).fetchall()
-                rows = [Row(*one) for one in found]
-                kept = [row for row in rows if self._may_hold(connection, row)]
+                kept = self._kept(connection, found)
             yield from kept
-            if len(rows) < size:
+            if len(found) < size:
                 return
-            before, size = (rows[-1].last, rows[-1].id), _PAGE
+            before, size = (found[-1][_LAST], found[-1][_ID]), _PAGE
 
-    def _may_hold(self, connection: sqlite3.Connection, row: Row) -> bool:
-        if not self._wanted or not row.filtered:
-            return True
-        if row.group:
-            if row.group not in self._groups:
-                self._groups[row.group] = self._in_group(connection, row.group)
-            return bool(self._groups[row.group] >> row.slot & 1)
-        bits = connection.execute("SELECT bits FROM filter WHERE chunk = ?", (row.id,)).fetchone()
-        return bits is None or may_hold(bits[0], self._wanted)
+    def _kept(self, connection: sqlite3.Connection, found: list[tuple[int, ...]]) -> list[Row]:
+        """Those whose filter may hold all words that are wanted, or that have none."""
+        if not self._wanted:
+            return [Row(*row) for row in found]
+        groups = self._groups
+        for group in {row[_GROUP] for row in found} - groups.keys():
+            groups[group] = self._in_group(connection, group) if group else 0
+        alone = self._alone(connection, [r[_ID] for r in found if r[_FILTERED] and not r[_GROUP]])
+        return [
+            Row(*row)
+            for row in found
+            if not row[_FILTERED] or groups[row[_GROUP]] >> row[_SLOT] & 1 or row[_ID] in alone
+        ]
+
+    def _alone(self, connection: sqlite3.Connection, chunks: list[int]) -> set[int]:
+        """Those with a filter of their own that may hold the words."""
+        marks = ",".join("?" * len(chunks))
+        sql = f"SELECT chunk, bits FROM filter WHERE chunk IN ({marks})"  # noqa: S608 - question marks
+        filters = connection.execute(sql, chunks) if chunks else ()
+        return set(chunks).difference(
+            chunk for chunk, bits in filters if not may_hold(bits, self._wanted)
+        )
 
     def _in_group(self, connection: sqlite3.Connection, group: int) -> int:
         found = -1

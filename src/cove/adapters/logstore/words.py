@@ -87,9 +87,16 @@ def may_hold(filter_: bytes, wanted: Iterable[Bits]) -> bool:
 
 
 def may_hold_each(row: bytes, wanted: Bits) -> int:
-    """For a group's row of the word's slice: bit N is set when chunk N may hold the word."""
-    offsets = range(0, len(row), SLICE)
-    return sum(1 << n for n, offset in enumerate(offsets) if _set(row, offset, wanted.bits))
+    """For a group's row of the word's slice: bit N is set when chunk N may hold the word.
+
+    One number has a byte of each chunk, so that a bit of all is looked at in one step.
+    """
+    found = -1
+    for bit in wanted.bits:
+        found &= int.from_bytes(row[bit >> 3 :: SLICE], "little") >> (bit & 7)
+        if not found:
+            return 0
+    return sum(1 << n for n in range(len(row) // SLICE) if found >> 8 * n & 1)
 
 
 def regrouped(filters: Sequence[bytes]) -> list[bytes]:
