@@ -20,7 +20,7 @@ from cove.errors import PlatformError
 from cove.model.logs import LogQuery, Record
 
 _THREADS: Final = 2
-_AHEAD: Final = 4  # chunks read before they are needed
+_BATCH: Final = 8  # chunks that a thread takes at once, at most
 _KEPT: Final = 1 << 20  # bytes of text that all chunks together keep ready
 
 
@@ -158,7 +158,11 @@ def _hits(query: LogQuery, matcher: Matcher, body: Body) -> tuple[array[int], Li
 
 
 class Scanner(Generic[Result]):
-    """Chunks newest first, looked through a few ahead of the one that is asked for."""
+    """Chunks newest first, looked through a few ahead of the one that is asked for.
+
+    A thread takes several at once: to hand each over by itself would cost as much as to look at
+    it. The first are few, since most searches end early.
+    """
 
     def __init__(
         self, rows: Iterator[Row], bodies: Bodies, scan: Scan[Result], *, ahead: bool
@@ -166,44 +170,54 @@ class Scanner(Generic[Result]):
         self._rows = rows
         self._bodies = bodies
         self._scan = scan
-        self._ahead = _AHEAD if ahead else 0
-        self._running: deque[tuple[Row, Future[Result | None] | None]] = deque()
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, "logs") if ahead else None
+        self._running: deque[tuple[list[Row], Future[list[Result | None]]]] = deque()
+        self._ready: deque[tuple[Row, Result | None]] = deque()
+        self._size = 1  # chunks of the next batch
         self._next = next(rows, None)
 
     def upcoming(self) -> Row | None:
         """The next chunk."""
-        return self._running[0][0] if self._running else self._next
+        if self._ready:
+            return self._ready[0][0]
+        return self._running[0][0][0] if self._running else self._next
 
     def take(self) -> Result | None:
         """What the next chunk holds."""
-        while self._next and len(self._running) <= self._ahead:
-            self._start(self._next)
-            self._next = next(self._rows, None)
-        row, future = self._running.popleft()
-        if future:
-            return future.result()
-        body = self._bodies.get(row.id)
-        return self._scan(row, body) if body else None
+        self._start()
+        if not self._ready:
+            rows, future = self._running.popleft()
+            self._ready.extend(zip(rows, future.result(), strict=True))
+        return self._ready.popleft()[1]
 
     def close(self) -> None:
-        """Ends the threads, each with the chunk it is at."""
+        """Ends the threads, each with the chunks it is at."""
         if self._threads:
             self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _start(self, row: Row) -> None:
-        if not self._ahead:
-            self._running.append((row, None))
+    def _start(self) -> None:
+        if self._threads is None:
+            rows = self._batch(1)
+            self._ready.extend(zip(rows, self._looked(rows), strict=True))
             return
-        if not self._threads:
-            self._threads = ThreadPoolExecutor(_THREADS, "logs")
+        while self._next and len(self._running) <= _THREADS:
+            rows = self._batch(self._size)
+            self._size = min(2 * self._size, _BATCH)
+            self._running.append((rows, self._threads.submit(self._looked, rows)))
+
+    def _batch(self, size: int) -> list[Row]:
+        rows: list[Row] = []
+        while self._next and len(rows) < size:
+            rows.append(self._next)
+            self._next = next(self._rows, None)
+        return rows
+
+    def _looked(self, rows: list[Row]) -> list[Result | None]:
+        return [self._look(row) for row in rows]
+
+    def _look(self, row: Row) -> Result | None:
         body = self._bodies.get(row.id)
-        if body:
-            self._running.append((row, self._threads.submit(self._scan, row, body)))
-        else:
-            gone: Future[Result | None] = Future()
-            gone.set_result(None)
-            self._running.append((row, gone))
+        return self._scan(row, body) if body else None
 
 
 def newest_first(listing: Listing, bodies: Bodies, query: LogQuery) -> Iterator[Row]:
