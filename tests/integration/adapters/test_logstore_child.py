@@ -123,7 +123,7 @@ def test_a_child_that_ended_meanwhile_is_replaced(store):
         child = store._children._resting
         child.kill()
         if known:
-            until(lambda child=child: child.poll() is not None, "its end")
+            child.wait()
         assert list(store.search(SOME)) == first
         assert store._children._resting is not child
         assert child.returncode is not None
