@@ -1,6 +1,6 @@
 """cove's log store beside VictoriaLogs, Loki and plain `docker logs`, on the same lines.
 
-    script/bench logs            5 million lines of 72 hours; about half an hour
+    script/bench logs            5 million lines of 72 hours; about eight minutes
     script/bench logs --quick    300,000 lines
 
 Each runs alone, in 256 MiB with its page cache counted. The first run builds VictoriaLogs and

@@ -32,7 +32,8 @@ _FEW: Final = 256  # sources that a byte can tell apart
 # whatever thread comes next. A list's ends are safe among threads.
 _compressors: list[zstandard.ZstdCompressor] = []
 _decompressors: list[zstandard.ZstdDecompressor] = []
-_RESTING: Final = 2  # of each; a search has two threads
+_UNPACK: Final = 2  # that rest; a search has two threads
+_PACK: Final = 1
 _Tool = TypeVar("_Tool")
 
 
@@ -279,7 +280,7 @@ def damaged() -> PlatformError:
 
 def decompress(frame: bytes) -> bytes:
     """What a frame holds. Raises PlatformError (`state`) when its checksum does not hold."""
-    with _lent(_decompressors, zstandard.ZstdDecompressor) as decompressor:
+    with _lent(_decompressors, zstandard.ZstdDecompressor, _UNPACK) as decompressor:
         try:
             return decompressor.decompress(frame, max_output_size=_LARGEST)
         except (zstandard.ZstdError, MemoryError) as error:
@@ -287,7 +288,7 @@ def decompress(frame: bytes) -> bytes:
 
 
 def _compress(content: bytes) -> bytes:
-    with _lent(_compressors, _compressor) as compressor:
+    with _lent(_compressors, _compressor, _PACK) as compressor:
         return bytes(compressor.compress(content))
 
 
@@ -296,7 +297,7 @@ def _compressor() -> zstandard.ZstdCompressor:
 
 
 @contextmanager
-def _lent(resting: list[_Tool], make: Callable[[], _Tool]) -> Iterator[_Tool]:
+def _lent(resting: list[_Tool], make: Callable[[], _Tool], most: int) -> Iterator[_Tool]:
     try:
         tool = resting.pop()
     except IndexError:
@@ -304,7 +305,7 @@ def _lent(resting: list[_Tool], make: Callable[[], _Tool]) -> Iterator[_Tool]:
     try:
         yield tool
     finally:
-        if len(resting) < _RESTING:
+        if len(resting) < most:
             resting.append(tool)
 
 

@@ -16,7 +16,7 @@ from cove.observation.logs.feed import Feed
 from cove.ports.logs import LogStore
 
 CHUNK: Final = 512 * 1024  # bytes of text that are one chunk
-MOST: Final = 6 << 20  # bytes that all buffers may hold
+MOST: Final = 5 << 20  # bytes that all buffers may hold
 OLDEST: Final = 300.0  # seconds that a record may wait
 # An agent that does not live long, again and again, gets on with reading all the same.
 FIRST: Final = 1.0  # seconds that a run's first record may wait
