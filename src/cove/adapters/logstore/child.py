@@ -35,6 +35,8 @@ _MEMORY: Final = 512 << 20  # bytes of address space; a search takes some 60 MB 
 def main() -> int:
     """Carries out requests, one after the other, until none has come for a while."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    # A signal that ends it would write what it holds of the lines to a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
         while (frame := _next()) and _serve(msgspec.msgpack.decode(frame, type=Request)):
             pass

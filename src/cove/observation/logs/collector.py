@@ -29,7 +29,9 @@ _RETRY: Final = (1.0, 15.0)  # seconds between two tries of what failed: first, 
 _UPKEEP: Final = 600.0  # seconds between two looks at what may be deleted
 _EARLIER: Final = 1_000_000_000  # nanoseconds
 _CATCH_UP = 0.03  # seconds; more than it takes to read what waits in every socket
-_CALM, _LIVELY = 2.0, 0.05  # seconds between two looks at a container: usually; with a reader
+# Seconds between two looks at a container: usually; with a reader. Well below the follower's
+# `_BEHIND`: what is older when it is read counts as lagging.
+_CALM, _LIVELY = 1.0, 0.05
 OWN: Final = ("agent", Source(app=AGENT_APP, service="agent", stream="stderr"))
 
 
