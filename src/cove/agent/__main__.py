@@ -1,5 +1,6 @@
 """`python -m cove.agent`: the agent in the foreground."""
 
+import contextlib
 import os
 import sys
 
@@ -14,8 +15,11 @@ MALLOC = {
 }
 
 if __name__ == "__main__":
-    if not MALLOC.keys() <= os.environ.keys():
-        os.execve(sys.executable, sys.orig_argv, {**MALLOC, **os.environ})  # noqa: S606 - itself
+    # A loader may erase what it does not trust: only the mark says that this was done.
+    if os.environ.pop("COVE_BEGUN", "") != "1":
+        begun = {**MALLOC, **os.environ, "COVE_BEGUN": "1"}
+        with contextlib.suppress(OSError):
+            os.execve(sys.executable, sys.orig_argv, begun)  # noqa: S606 - itself
 
     from cove.agent.main import main
 

@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,18 @@ def test_a_child_searches_again(store):
     assert store._children._resting is child
     store.close()
     assert child.returncode is not None
+
+
+def test_a_child_outlives_the_thread_that_searched(store):
+    """Each search of the agent has a thread of its own, which ends with it."""
+    found = []
+    for _ in range(2):
+        with ThreadPoolExecutor(1) as thread:
+            found.append(thread.submit(lambda: list(store.search(SOME))).result())
+        found.append(store._children._resting)
+    first, child, second, same = found
+    assert first == second
+    assert child is same
 
 
 def test_a_child_that_ended_meanwhile_is_replaced(store):

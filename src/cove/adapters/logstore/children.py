@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cove.adapters.logstore import telling
@@ -41,6 +43,8 @@ class Children:
         self._lock = threading.Lock()
         self._resting: Process | None = None
         self._closed = False
+        # A child ends with the thread that started it (prctl(2)); those of searches come and go.
+        self._starter = ThreadPoolExecutor(1, "log-children")
 
     def told(
         self,
@@ -69,7 +73,7 @@ class Children:
                 else:
                     status = _end(child)
             # One that had rested may have ended just when it was asked.
-            if said or not used:
+            if said or not used or status == -signal.SIGPROF:
                 raise Died(status)
 
     def reap(self) -> None:
@@ -86,13 +90,14 @@ class Children:
             if self._resting:
                 _end(self._resting)
                 self._resting = None
+        self._starter.shutdown()
 
     def _take(self) -> tuple[Process, bool]:
         """A child, and whether it had work before."""
         self.reap()
         with self._lock:
             child, self._resting = self._resting, None
-        return (child, True) if child else (_started(), False)
+        return (child, True) if child else (self._starter.submit(_started).result(), False)
 
     def _give_back(self, child: Process) -> None:
         with self._lock:

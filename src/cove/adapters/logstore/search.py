@@ -21,7 +21,7 @@ from cove.model.logs import LogCount, LogQuery, Record
 
 LONGEST: Final = 4096  # bytes of a text; a longer expression is no mistake of a person
 SECONDS: Final = 30  # of the processor's time, for one regular expression
-_KILLED: Final = (-signal.SIGXCPU, -signal.SIGKILL)
+_KILLED: Final = (-signal.SIGPROF, -signal.SIGKILL)
 
 
 class Search:

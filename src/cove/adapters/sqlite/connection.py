@@ -80,6 +80,10 @@ class Database:
 
         Nobody else writes to the file while this connection is open.
         """
+        with self._translated():
+            return self._rows(query, values)
+
+    def _rows(self, query: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
         written = self._connection.total_changes
         if written != self._written or len(self._answers) >= _REMEMBERED:
             self._answers.clear()
@@ -87,8 +91,7 @@ class Database:
         key = (query, *values)
         found = self._answers.get(key)
         if found is None:
-            with self._translated():
-                found = self._connection.execute(query, values).fetchall()
+            found = self._connection.execute(query, values).fetchall()
             if not self._connection.in_transaction and _size(found) <= _SMALL:
                 self._answers[key] = found
         return found
