@@ -160,8 +160,8 @@ def _hits(query: LogQuery, matcher: Matcher, body: Body) -> tuple[array[int], Li
 class Scanner(Generic[Result]):
     """Chunks newest first, looked through a few ahead of the one that is asked for.
 
-    A thread takes several at once: to hand each over by itself would cost as much as to look at
-    it. The first are few, since most searches end early.
+    A thread takes several at once and reads them itself, so that the others wait for it less often.
+    The first are few, since most searches end early.
     """
 
     def __init__(
