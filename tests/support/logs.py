@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import Literal
 import msgspec
 from hypothesis import strategies as st
 
+from cove.model.expressions import Expression
 from cove.model.logs import LogCount, LogQuery, Record, Source
 
 MINUTE = 60 * 10**9
@@ -109,7 +109,8 @@ def _holds(query: LogQuery, text: str) -> bool:
     if not wanted:
         return True
     if query.regex:
-        return re.search(wanted, text, re.IGNORECASE if query.ignore_case else 0) is not None
+        expression = Expression(wanted, word=query.word, ignore_case=query.ignore_case)
+        return expression.matches(text.encode("utf-8", "surrogatepass"))
     if query.ignore_case:
         wanted, text = _folded(wanted), _folded(text)
     positions = (i for i in range(len(text)) if text.startswith(wanted, i))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ _LETTERS: Final = 5  # of a level's word
 _REQUEST: Final = frozenset(
     {"DownstreamStatus", "Duration", "RequestHost", "RequestMethod", "RequestPath"}
 )
+# Where in a line, by its characters from and to, stands what was looked for.
+Spans = Callable[[str], Iterable[tuple[int, int]]]
 
 
 class Printer:
@@ -43,8 +45,7 @@ class Printer:
         utc: bool = False,
         apps: bool = False,
         prefixed: bool = False,
-        pattern: re.Pattern[str] | None = None,
-        sift: bool = False,
+        spans: Spans | None = None,
     ) -> None:
         self.shown = 0  # hits
         self._out = out
@@ -52,14 +53,11 @@ class Printer:
         self._utc = utc
         self._apps = apps
         self._prefixed = prefixed or apps
-        self._pattern = pattern
-        self._sift = sift
+        self._spans = spans
         self._seen: dict[str, str] = {}
 
     def show(self, line: dict[str, Any]) -> None:
         """Prints one line of the stream."""
-        if self._sift and self._pattern and not self._pattern.search(str(line.get("text", ""))):
-            return
         if self._out.json_wanted:
             self._out.json({key: value for key, value in line.items() if value or key in _ALWAYS})
         elif line.get("lost"):
@@ -113,11 +111,18 @@ class Printer:
         """What was found stands out; a grave line does where nothing was looked for."""
         if not self._out.out.colour:
             return text
-        if self._pattern is not None:
-            return self._pattern.sub(
-                lambda found: self._out.out.style(found[0], "bold", "red"), text
-            )
+        if self._spans is not None:
+            return "".join(self._styled(text, self._spans(text)))
         return self._out.out.style(text, "red") if level in ("error", "fatal") else text
+
+    def _styled(self, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[str]:
+        at = 0
+        for begin, end in spans:
+            yield text[at:begin]
+            if end > begin:
+                yield self._out.out.style(text[begin:end], "bold", "red")
+            at = end
+        yield text[at:]
 
 
 _ALWAYS: Final = frozenset({"at", "service", "release", "stream", "text"})

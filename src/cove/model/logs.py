@@ -68,7 +68,7 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     since: int = 0  # inclusive
     until: int = 0  # exclusive; 0: no end
     text: str = ""
-    regex: bool = False  # `text` is a regular expression, of Python's kind
+    regex: bool = False  # `text` is a regular expression: model/expressions.py
     # `text` stands alone: beside it is no letter, digit or underscore, nor any other but ASCII
     word: bool = False
     ignore_case: bool = False  # ASCII letters of a plain text; all letters of a regular expression

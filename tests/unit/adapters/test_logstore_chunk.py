@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cove.adapters.logstore import chunk, words
 from cove.adapters.logstore.chunk import Lines, decompress, encoded, pack, parts, repack
-from cove.adapters.logstore.patterns import Pattern
 from cove.errors import PlatformError
 from cove.model.logs import Record, Source
 
@@ -34,12 +32,6 @@ RECORDS = st.lists(
     min_size=1,
     max_size=20,
 )
-# pieces from which patterns are put together
-PIECES = st.sampled_from([
-    "a", "ab", "key", "=", "[a-k]+", "[^a]", r"\d", r"\s*", ".", ".*", "(a|key)", "(?:ab)?", "K",
-    "\u017f", "^", "$", r"\b", r"\A", "(?=a)", "(?<!a)", "x{2,}", "\n", "é", "(?i:KEY)", "a*?",
-    r"\W",
-])  # fmt: skip
 
 
 @given(records=RECORDS)
@@ -123,46 +115,6 @@ def test_bounded_words_are_in_every_text_around(text, before, behind):
     assert words.bounded(encoded(text), alone=False) <= there
     alone = words.distinct(encoded(f"{before} {text} {behind}"))
     assert words.bounded(encoded(text), alone=True) <= alone
-
-
-@settings(max_examples=400)
-@given(
-    pieces=st.lists(PIECES, min_size=1, max_size=4),
-    texts=st.lists(logs.TEXTS, min_size=1, max_size=8),
-    ignore_case=st.booleans(),
-)
-def test_patterns_find_what_each_record_alone_shows(pieces, texts, ignore_case):
-    """No short cut changes what a regular expression finds."""
-    text = "".join(pieces)
-    try:
-        plainly = re.compile(text, re.IGNORECASE if ignore_case else 0)
-    except re.error:
-        return
-    source = Source(app="a", service="s")
-    packed = pack([Record(n, source, one) for n, one in enumerate(texts)])
-    lines = Lines("a", "s", packed.meta)
-    pattern = Pattern(text, word=False, ignore_case=ignore_case)
-    found = list(pattern.indices(packed.plain, lines)) if pattern.narrows(packed.plain) else []
-    assert found == [n for n, one in enumerate(texts) if plainly.search(one)]
-    held = words.distinct(packed.plain)
-    if found:
-        assert words.may_hold(words.build(held), pattern.wanted)
-
-
-@pytest.mark.parametrize(
-    ("text", "literal"),
-    [
-        ("a(bc)+d", b"bc"),
-        ("error: .*timeout", b"error: "),
-        ("(foo|bar)baz", b"baz"),
-        ("x?", b""),
-        ("(?i)KEY", b"key"),
-        ("(?i:KEY)q", b"q"),
-    ],
-)
-def test_required_texts(text, literal):
-    """Of a pattern, the longest text that every match contains is looked for first."""
-    assert Pattern(text, word=False, ignore_case=False)._literal == literal
 
 
 def test_threads_share_what_packs_and_reads() -> None:

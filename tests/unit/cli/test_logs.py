@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cove.cli.commands.logs import _spans
 from cove.cli.logprinting import Printer, flat
 from cove.cli.options import Settings
 from cove.cli.output import Output
@@ -94,7 +95,7 @@ def test_json_is_an_object_per_line(cove: Cove, agent: FakeAgent) -> None:
         ),
         (("-g", "/a+/"), {"tail": "100", "text": "a+", "regex": "1"}),
         (("-g", "/a/i"), {"tail": "100", "text": "a", "regex": "1", "ignore_case": "1"}),
-        (("-g", "/a/", "-w"), {"tail": "100", "text": r"\b(?:a)\b", "regex": "1"}),
+        (("-g", "/a/", "-w"), {"tail": "100", "text": "a", "regex": "1", "word": "1"}),
         (("-g", "/etc/passwd"), {"tail": "100", "text": "/etc/passwd"}),
         (("-g", "x", "-C", "2"), {"tail": "100", "text": "x", "before": "2", "after": "2"}),
         (("-g", "x", "--newest-first"), {"tail": "-1", "text": "x", "newest": "1"}),
@@ -133,11 +134,24 @@ def test_what_cannot_be_meant_is_refused(
     assert not agent.bodies("GET", LOGS)
 
 
-def test_lines_to_come_are_sifted_here(cove: Cove, agent: FakeAgent) -> None:
-    """The agent applies a regular expression to the past alone."""
-    agent.streams[LOGS] = [[line("a1"), line("b2"), line("a3")]]
-    assert cove("logs", "shop", "-f", "--raw", "-g", "/a./") == 0
-    assert cove.out == "a1\na3\n"
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("/a./",), "<a1> b<ab>"),
+        (("/x*/",), "a1 bab"),
+        (("a",), "<a>1 b<a>b"),
+        (("a1", "-w"), "<a1> bab"),
+        (("A", "-i"), "<a>1 b<a>b"),
+    ],
+)
+def test_what_was_found_stands_out(words: tuple[str, ...], shown: str) -> None:
+    """Each place of it, whether a text or a regular expression."""
+    text, regex = words[0].strip("/"), words[0].startswith("/")
+    spans = _spans(text, regex=regex, word="-w" in words, ignore_case="-i" in words)
+    one = printer(spans=spans)
+    one._out.out.colour = True
+    styled = re.sub("\x1b\\[0m", ">", one._marked("a1 bab", "info"))
+    assert re.sub("(\x1b\\[[0-9;]+m)+", "<", styled) == shown
 
 
 def test_what_was_left_out_is_told(cove: Cove, agent: FakeAgent) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pytest
 
-from cove.errors import NotFound, PlatformError
+from cove.errors import NotFound, PlatformError, Refused
 from cove.model.logs import LogPolicy, LogQuery, Record, Stream
 from cove.observation.logs import feed, follower
 from cove.observation.logs.collector import OWN, Collector
@@ -448,6 +448,26 @@ async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int) -
         await writing
     assert found == list(range(found[0], 200))
     assert found[0] == 0 if limit == 0 else found[0] >= 40
+
+
+async def test_a_regular_expression_is_looked_for_in_what_comes_too() -> None:
+    """In the past and in what follows alike; one that is none is refused before anything."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running() as reading:
+        await agent.engine.write("c1", START, "b0")
+        await agent.engine.write("c1", START + SECOND, "a1")
+        await until(lambda: len(agent.collector.buffers.of(("shop", "web")).open) == 1)
+        live = reading.follow(LogQuery(app="shop", text="^a[0-9]", regex=True))
+        found = [await anext(live)]
+        for n, text in enumerate(("b2", "ba3", "a4")):
+            await agent.engine.write("c1", START + (2 + n) * SECOND, text)
+        found.append(await anext(live))
+        await live.aclose()
+        with pytest.raises(Refused):
+            await anext(reading.follow(LogQuery(app="shop", text="(", regex=True)))
+        assert not agent.collector.feed.listeners
+    assert [record.text for record in found if isinstance(record, Record)] == ["a1", "a4"]
 
 
 async def test_a_slow_reader_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cove.errors import InvalidFile
 from cove.observation.alerts.patterns import MOST, compiled
@@ -27,31 +23,21 @@ from cove.observation.alerts.patterns import MOST, compiled
         ("/out of memory/i", "Out Of MEMORY", True),
         (r"/1\.5 \| 2/", "at 1.5 | 2", True),
         (r"/1\.5/", "at 125", False),
+        (r"/status=5\d\d/", "GET / status=503", True),
+        ("/(a+)+$/", "b" + "a" * 60 + "b", False),
     ],
 )
 def test_what_a_text_finds(pattern: str, line: str, found: bool) -> None:
-    """Plain text is itself, whatever is in it; between slashes there is a little more."""
+    """Plain text is itself, whatever is in it; between slashes it is a regular expression."""
     assert compiled(pattern)(line) is found
 
 
-@pytest.mark.parametrize("pattern", ["/(a+)+$/", "/a*/", "/[ab]/", r"/\d/", "/.*/", "/a|/", "/a./"])
-def test_what_could_take_for_ever_is_refused(pattern: str) -> None:
-    """With what there is instead."""
+@pytest.mark.parametrize("pattern", ["/a*/", "/.*/", "/a|/", "/$/", "/(/", "/(.{0,100}e){9}/"])
+def test_what_cannot_be_used_is_refused(pattern: str) -> None:
+    """What is true of every line, no expression at all, or too large for every line."""
     with pytest.raises(InvalidFile) as caught:
         compiled(pattern)
     assert caught.value.specific_code == "alert-rule"
-
-
-_PIECES = st.lists(st.text("ab", min_size=1, max_size=2), min_size=1, max_size=3)
-
-
-@given(st.lists(_PIECES, min_size=1, max_size=3), st.text("abA\n", max_size=12), st.booleans())
-def test_it_finds_what_a_regular_expression_finds(choices, line, either) -> None:
-    """The first place of each part is always good enough."""
-    body = "|".join(".*".join(parts) for parts in choices)
-    flags = re.DOTALL | (re.IGNORECASE if either else 0)
-    wanted = re.search(body, line, flags) is not None
-    assert compiled(f"/{body}/{'i' * either}")(line) is wanted
 
 
 def test_only_the_beginning_of_a_huge_record_is_looked_at() -> None:

@@ -207,7 +207,8 @@ class Lines:
         self._sizes = _numbers(known.sizes, "I")
         if not self.count == len(self._waits) == len(self._sizes) == len(self.origins):
             raise damaged()
-        self._asked = 0
+        self._asked = 0  # for a record's time
+        self._looked = 0  # for the record around a byte
 
     @property
     def first(self) -> int:
@@ -239,6 +240,10 @@ class Lines:
 
     def around(self, position: int) -> tuple[int, int, int]:
         """The record to which a byte of the text belongs: its index, and its bytes from and to."""
+        self._looked += 1
+        if self._looked > _FEW_TIMES:
+            index = bisect_right(self.starts, position) - 1
+            return index, self.starts[index], self.starts[index + 1] - 1
         block = bisect_right(self._blocks, position) - 1
         first, begin = block * _BLOCK, self._blocks[block]
         sizes = self._sizes[first : first + _BLOCK]
@@ -246,11 +251,29 @@ class Lines:
         within = bisect_right(ends, position) - 1
         return first + within, ends[within], ends[within] + sizes[within]
 
-    def text(self, plain: bytes, index: int) -> bytes:
-        """A record's text."""
+    def span(self, index: int) -> tuple[int, int]:
+        """A record's bytes, from and to."""
         block = index // _BLOCK
         begin = self._blocks[block] + sum(self._sizes[block * _BLOCK : index]) + index % _BLOCK
-        return plain[begin : begin + self._sizes[index]]
+        return begin, begin + self._sizes[index]
+
+    def several(self, plain: bytes) -> Iterator[int]:
+        """The records of more than one line."""
+        bounds = [*self._blocks, len(plain) + 1]
+        for number, (begin, end) in enumerate(pairwise(bounds)):
+            first = number * _BLOCK
+            last = min(first + _BLOCK, self.count)
+            # of the last block's last record there is no line end
+            if plain.count(b"\n", begin, end) == last - first - (end > len(plain)):
+                continue
+            for index in range(first, last):
+                if plain.find(b"\n", *self.span(index)) >= 0:
+                    yield index
+
+    def text(self, plain: bytes, index: int) -> bytes:
+        """A record's text."""
+        begin, end = self.span(index)
+        return plain[begin:end]
 
     def record(self, plain: bytes, index: int, context: int = 0) -> Record:
         """A record as it was sealed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -86,15 +86,13 @@ _MINUTES: Final = (
 )
 
 
-def scanned(
-    database: Database, query: LogQuery, matcher: Matcher, bodies: Bodies, ended: Callable[[], bool]
-) -> Counts:
+def scanned(database: Database, query: LogQuery, matcher: Matcher, bodies: Bodies) -> Counts:
     """By looking through every chunk."""
     listing = Listing(database, query, bodies.ceiling, matcher.wanted)
     scanning: Scanner[Tally] = Scanner(iter(listing), bodies, tallier(query, matcher), ahead=True)
     counts: Counts = Counter()
     try:
-        while scanning.upcoming() and not ended():
+        while scanning.upcoming():
             tally = scanning.take()
             if tally is None:
                 continue

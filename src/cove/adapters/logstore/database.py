@@ -80,17 +80,15 @@ class Damaged(PlatformError):
 class Database:
     """One file, one writing connection, and a few that only read."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         """Opens or makes the file. Raises PlatformError; Damaged when it is none of ours."""
         self.path = path
         self._readers: list[sqlite3.Connection] = []
         self._guard = threading.Condition()
         self._lent = 0
         self._closed = False
-        self._writer: sqlite3.Connection | None = None
         with self.translated():
-            if not read_only:
-                self._writer = self._opened_for_writing()
+            self.writer = self._opened_for_writing()  # whose user holds the store's lock
 
     def close(self) -> None:
         """Ends every connection, once those that are lent are back; again is fine.
@@ -104,14 +102,7 @@ class Database:
             idle, self._readers = self._readers, []
         for connection in idle:
             connection.close()
-        if self._writer:
-            self._writer.close()
-
-    @property
-    def writer(self) -> sqlite3.Connection:
-        """The writing connection. Its user holds the store's lock."""
-        assert self._writer  # noqa: S101 - not asked of a database that only reads
-        return self._writer
+        self.writer.close()
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

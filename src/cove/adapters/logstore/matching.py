@@ -6,11 +6,13 @@ Imported within the package only. Regular expressions: `patterns`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 from cove.adapters.logstore.chunk import Lines, encoded
+from cove.adapters.logstore.patterns import Pattern
 from cove.adapters.logstore.words import Bits, bounded, places
+from cove.model.expressions import LONGEST, Text
 from cove.model.logs import LEVELS, LogQuery
 
 _BEYOND_ASCII: Final = 128
@@ -56,11 +58,14 @@ class PlainText:
         if ignore_case:
             self._needle = self._needle.lower()  # of bytes: ASCII alone
         self._word = word
+        self._text = None if ignore_case or len(self._needle) > LONGEST else Text(self._needle)
         words = bounded(self._needle, alone=word)
         self.wanted = tuple(places(one) for one in sorted(words))
 
     def narrows(self, plain: bytes) -> bool:
         """Whether it stands anywhere, perhaps over two records."""
+        if self._text:
+            return self._text.find(plain) >= 0
         return self._needle in (plain.lower() if self._fold else plain)
 
     def indices(self, plain: bytes, lines: Lines) -> list[int]:
@@ -89,10 +94,15 @@ class PlainText:
         return behind == end or not _WORD[plain[behind]]
 
 
-def plain_matcher(query: LogQuery) -> Matcher:
-    """For a query without a regular expression."""
+def matcher(query: LogQuery, ended: Callable[[], bool]) -> Matcher:
+    """What a query looks for. Raises Refused (`log-pattern`) for an expression that is none.
+
+    `ended`: whether nobody wants to know any more.
+    """
     if not query.text:
         return Anything()
+    if query.regex:
+        return Pattern(query.text, word=query.word, ignore_case=query.ignore_case, ended=ended)
     return PlainText(query.text, word=query.word, ignore_case=query.ignore_case)
 
 

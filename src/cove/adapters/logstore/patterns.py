@@ -1,24 +1,29 @@
-"""Regular expressions over chunks, as the child searches them.
+"""Regular expressions over chunks.
 
-Imported by the child and by tests: a pathological pattern holds up whoever runs it. What every
-match must contain is looked for first, and without any such text a chunk is searched as a whole
-where that finds the same records.
+Imported within the package only. A chunk is searched as a whole; only records of several lines,
+which an expression may run across, are looked at one by one. A text that every match must contain
+is looked for first, and its words in the filters.
 """
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator
-from itertools import accumulate, pairwise
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from cove.adapters.logstore.chunk import Lines, decoded, encoded
+from cove.adapters.logstore.chunk import Lines, encoded
 from cove.adapters.logstore.words import Bits, bounded, places
+from cove.model.expressions import Expression, Text, refused
 
-_FEW: Final = 64  # repetitions that may pass a line's end without harm
-_NEWLINE: Final = 10
-# Not part of Python's promises: without it patterns are searched slowly, record by record.
+SECONDS: Final = 30  # of the processor's time, for the expression of one search
+# Bytes by instructions that are searched at once, a second at most; then a search may be ended.
+_STEP: Final = 128 << 20
+_FEW: Final = 64  # places of the text in a chunk for which it is worth going from one to the next
+# Where Python reads an expression differently, or warns of it.
+_OTHERWISE: Final = ("[[", "[:", "--", "&&", "~~", "||")
+# Not part of Python's promises: without it every chunk is searched.
 try:
     _parser: Any = importlib.import_module("re._parser")
 except ImportError:  # pragma: no cover - a future Python
@@ -26,74 +31,112 @@ except ImportError:  # pragma: no cover - a future Python
 
 
 class Pattern:
-    """A regular expression that is looked for. Raises re.error when it is none."""
+    """A regular expression that is looked for; `word` and `ignore_case` as in `LogQuery`.
 
-    def __init__(self, text: str, *, word: bool, ignore_case: bool) -> None:
-        flags = re.IGNORECASE if ignore_case else re.NOFLAG
-        if word:
-            text = rf"(?<!\w)(?:{text})(?!\w)"
-        self._record = re.compile(text, flags)
-        self._fold = bool(self._record.flags & re.IGNORECASE)
-        tree = _parse(text, flags)
-        # Under IGNORECASE some letters beyond ASCII match ASCII ones.
-        usable = (one for one in _literals(tree) if not self._fold or one.isascii())
-        self._literal = encoded(max(usable, key=len, default=""))
-        if self._fold:
-            self._literal = self._literal.lower()
-        self._whole = None
-        if not self._literal and _bears_neighbours(tree, self._record.flags):
-            self._whole = re.compile(text, flags | re.MULTILINE)
+    Two threads may use it. Raises Refused (`log-pattern`) when it is none.
+    """
+
+    def __init__(
+        self, text: str, *, word: bool, ignore_case: bool, ended: Callable[[], bool]
+    ) -> None:
+        """`ended`: whether nobody wants to know any more."""
+        self._expression = Expression(text, word=word, ignore_case=ignore_case)
+        self._literal, self._fold = required(text, ignore_case=ignore_case)
         words = set() if self._fold else bounded(self._literal, alone=False)
         self.wanted: tuple[Bits, ...] = tuple(places(one) for one in sorted(words))
+        self._text = Text(self._literal) if self._literal and not self._fold else None
+        self._piece = _STEP // self._expression.steps  # bytes searched at once
+        self._ended = ended
+        self._spent = 0.0
 
     def narrows(self, plain: bytes) -> bool:
-        """Whether the text is there that every match must contain."""
+        """Whether a line matches, or the text is there that every match must contain."""
+        if self._expression.in_line:
+            return self._next(plain, 0) >= 0
         if self._fold:
             return not plain.isascii() or self._literal in plain.lower()
-        return self._literal in plain
+        return self._text is None or self._text.find(plain) >= 0
 
-    def indices(self, plain: bytes, lines: Lines) -> Iterator[int]:
-        """The records that match, oldest first."""
-        if self._literal and (not self._fold or plain.isascii()):
-            return self._with_literal(plain, lines)
-        if self._whole:
-            return self._scanned(plain, lines)
-        every = range(lines.count)
-        return (index for index in every if self._matches(lines.text(plain, index)))
+    def indices(self, plain: bytes, lines: Lines) -> Iterable[int]:
+        """The records that match, oldest first. Raises Refused where it takes too long."""
+        if self._expression.in_line:
+            return self._by_line(plain, lines)
+        if self._text and plain.count(self._literal) <= _FEW:
+            return self._around_text(plain, lines)
+        if not self._expression.by_line:
+            return self._one_by_one(plain, lines, range(lines.count))
+        several = list(lines.several(plain))
+        others = set(self._by_line(plain, lines)).difference(several)
+        return sorted(others.union(self._one_by_one(plain, lines, several)))
 
-    def _matches(self, text: bytes) -> bool:
-        return self._record.search(decoded(text)) is not None
+    def _by_line(self, plain: bytes, lines: Lines) -> Iterator[int]:
+        """Records that have a line that matches."""
+        position = self._next(plain, 0)
+        while position >= 0:
+            index, _, end = lines.around(position)
+            yield index
+            position = self._next(plain, end + 1)
 
-    def _with_literal(self, plain: bytes, lines: Lines) -> Iterator[int]:
-        searched = plain.lower() if self._fold else plain
-        position = searched.find(self._literal)
+    def _next(self, plain: bytes, begin: int) -> int:
+        """Where the next line that matches is found to; or -1. `begin` is a line's."""
+        if self._text:
+            position = self._text.find(plain, begin)
+            if position < 0:
+                return -1
+            begin = max(begin, plain.rfind(b"\n", 0, position) + 1)
+        mark, size = time.thread_time(), len(plain)
+        while begin <= size:
+            end = plain.find(b"\n", begin + self._piece)
+            end = size if end < 0 else end
+            position = self._expression.find(plain, begin, end)
+            mark = self._spent_since(mark)
+            if position >= 0 or mark < 0:
+                return position
+            begin = end + 1
+        return -1
+
+    def _around_text(self, plain: bytes, lines: Lines) -> Iterator[int]:
+        """Records that match, of those with the text."""
+        mark, position = time.thread_time(), plain.find(self._literal)
         while position >= 0:
             index, begin, end = lines.around(position)
-            if self._matches(plain[begin:end]):
+            if self._expression.matches(plain[begin:end]):
                 yield index
-            position = searched.find(self._literal, end + 1)
+            if (mark := self._spent_since(mark)) < 0:
+                return
+            position = plain.find(self._literal, end + 1)
 
-    def _scanned(self, plain: bytes, lines: Lines) -> Iterator[int]:
-        """Finds where a match could begin, over all records at once."""
-        assert self._whole  # noqa: S101 - the caller looked
-        text = decoded(plain)
-        starts = list(lines.starts)
-        if len(text) < len(plain):  # positions of characters, not of bytes
-            sizes = (len(decoded(plain[a : b - 1])) + 1 for a, b in pairwise(lines.starts))
-            starts = list(accumulate(sizes, initial=0))
-        index = 0
-        while match := self._whole.search(text, starts[index]):
-            while starts[index + 1] <= match.start():
-                index += 1
-            if self._record.search(text[starts[index] : starts[index + 1] - 1]):
+    def _one_by_one(self, plain: bytes, lines: Lines, which: Iterable[int]) -> Iterator[int]:
+        mark = time.thread_time()
+        for index in which:
+            if self._expression.matches(lines.text(plain, index)):
                 yield index
-            index += 1
-            if index == lines.count:
+            if (mark := self._spent_since(mark)) < 0:
                 return
 
+    def _spent_since(self, mark: float) -> float:
+        """The time now, of this thread; -1 when nobody wants to know any more."""
+        now = time.thread_time()
+        self._spent += now - mark
+        if self._spent > SECONDS:
+            raise refused(f"it takes more than {SECONDS} s of the processor's time")
+        return -1.0 if self._ended() else now
 
-def _parse(text: str, flags: int) -> Any:
-    return _parser.parse(text, flags) if _parser else ()
+
+def required(text: str, *, ignore_case: bool) -> tuple[bytes, bool]:
+    """The longest text that is in every match, perhaps none; and whether its case counts not."""
+    flags = re.IGNORECASE if ignore_case else re.NOFLAG
+    if _parser is None or any(mark in text for mark in _OTHERWISE):
+        return b"", False
+    try:
+        tree = _parser.parse(text, flags)
+    except (re.error, RecursionError, OverflowError):  # only RE2 knows what it says
+        return b"", False
+    fold = bool(tree.state.flags & re.IGNORECASE)
+    # Some letters beyond ASCII match ASCII ones where case counts not.
+    usable = (one for one in _literals(tree) if not fold or one.isascii())
+    found = encoded(max(usable, key=len, default=""))
+    return (found.lower(), True) if fold else (found, False)
 
 
 def _literals(tree: Any) -> Iterator[str]:
@@ -114,62 +157,6 @@ def _inner_literals(operation: str, value: Any) -> Iterator[str]:
         case "SUBPATTERN":
             if not value[1] & re.IGNORECASE:  # (?i:…)
                 yield from _literals(value[3])
-        case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+        case "MAX_REPEAT" | "MIN_REPEAT":
             if value[0] > 0:
                 yield from _literals(value[2])
-        case "ATOMIC_GROUP":
-            yield from _literals(value)
-
-
-def _bears_neighbours(tree: Any, flags: int) -> bool:
-    """Whether records that match also match with others before and behind them.
-
-    So it is for a pattern that never looks beyond what it takes, but for the ends of lines. And
-    none that could run on over many lines, from each place where it may begin.
-    """
-    return bool(_parser) and all(_bears(str(op), value, flags) for op, value in tree)
-
-
-def _bears(operation: str, value: Any, flags: int) -> bool:
-    match operation:
-        case "LITERAL" | "NOT_LITERAL" | "ANY" | "IN" | "GROUPREF" | "CATEGORY":
-            return True
-        case "AT":
-            return str(value) in ("AT_BEGINNING", "AT_END", "AT_BOUNDARY")
-        case "SUBPATTERN":
-            return not value[1] and not value[2] and _bears_neighbours(value[3], flags)
-        case "BRANCH":
-            return all(_bears_neighbours(one, flags) for one in value[1])
-        case "MAX_REPEAT" | "MIN_REPEAT":
-            ends = int(value[1]) <= _FEW or not _passes_lines(value[2], flags)
-            return ends and _bears_neighbours(value[2], flags)
-    return False
-
-
-def _passes_lines(tree: Any, flags: int) -> bool:
-    """Whether it may take the end of a line."""
-    return any(_passes(str(op), value, flags) for op, value in tree)
-
-
-def _passes(operation: str, value: Any, flags: int) -> bool:
-    match operation:
-        case "LITERAL":
-            return bool(value == _NEWLINE)
-        case "ANY":
-            return bool(flags & re.DOTALL)
-        case "IN":
-            return not all(_stays(str(op), one) for op, one in value)
-        case "AT":
-            return False
-    return True
-
-
-def _stays(operation: str, value: Any) -> bool:
-    match operation:
-        case "LITERAL":
-            return bool(value != _NEWLINE)
-        case "RANGE":
-            return not value[0] <= _NEWLINE <= value[1]
-        case "CATEGORY":
-            return str(value) in ("CATEGORY_DIGIT", "CATEGORY_WORD")
-    return False

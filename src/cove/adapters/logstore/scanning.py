@@ -6,20 +6,22 @@ halves the time of a search on two cores.
 
 from __future__ import annotations
 
+import resource
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from cove.adapters.logstore.chunk import Lines, Packed, decompress, pack, parts
 from cove.adapters.logstore.database import Database
 from cove.adapters.logstore.listing import Listing, Row
 from cove.adapters.logstore.matching import Matcher, chosen
-from cove.errors import PlatformError
+from cove.errors import CoveError, PlatformError
 from cove.model.logs import LogQuery, Record
 
-_THREADS: Final = 2
+_THREADS: Final = 2  # and as many again where they wait for the disk
+_MUCH: Final = 64  # blocks of 512 bytes read from the disk for a chunk; it has some 300
 _BATCH: Final = 8  # chunks that a thread takes at once, at most
 _KEPT: Final = 1 << 20  # bytes of text that all chunks together keep ready
 
@@ -81,8 +83,8 @@ class Share(NamedTuple):
 
     @staticmethod
     def of(query: LogQuery, services: int) -> Share:
-        """When so many services' chunks may lie open beside each other."""
-        size = max(4096, _KEPT // max(16, services))
+        """When so many services' chunks may lie open beside each other, or wait to be taken."""
+        size = max(4096, _KEPT // max((2 * _THREADS + 1) * _BATCH, services))
         return Share(size, max(16, 4 * query.limit // max(1, services)) if query.limit else size)
 
 
@@ -113,6 +115,7 @@ class Tally(NamedTuple):
 
 
 Result = TypeVar("Result")
+_Looked: TypeAlias = Result | CoveError | None
 Scan = Callable[[Row, Body], Result | None]
 
 
@@ -170,9 +173,11 @@ class Scanner(Generic[Result]):
         self._rows = rows
         self._bodies = bodies
         self._scan = scan
-        self._threads = ThreadPoolExecutor(_THREADS, "logs") if ahead else None
-        self._running: deque[tuple[list[Row], Future[list[Result | None]]]] = deque()
-        self._ready: deque[tuple[Row, Result | None]] = deque()
+        self._pools = [ThreadPoolExecutor(_THREADS, "logs")] if ahead else []
+        self._pool = 0  # the next one's turn
+        self._waits = False  # some thread has, for the disk
+        self._running: deque[tuple[list[Row], Future[list[_Looked[Result]]]]] = deque()
+        self._ready: deque[tuple[Row, _Looked[Result]]] = deque()
         self._size = 1  # chunks of the next batch
         self._next = next(rows, None)
 
@@ -183,27 +188,33 @@ class Scanner(Generic[Result]):
         return self._running[0][0][0] if self._running else self._next
 
     def take(self) -> Result | None:
-        """What the next chunk holds."""
+        """What the next chunk holds. Raises CoveError where that cannot be found out."""
         self._start()
         if not self._ready:
             rows, future = self._running.popleft()
             self._ready.extend(zip(rows, future.result(), strict=True))
-        return self._ready.popleft()[1]
+        looked = self._ready.popleft()[1]
+        if isinstance(looked, CoveError):
+            raise looked
+        return looked
 
     def close(self) -> None:
         """Ends the threads, each with the chunks it is at."""
-        if self._threads:
-            self._threads.shutdown(wait=True, cancel_futures=True)
+        for pool in self._pools:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def _start(self) -> None:
-        if self._threads is None:
+        if not self._pools:
             rows = self._batch(1)
             self._ready.extend(zip(rows, self._looked(rows), strict=True))
             return
-        while self._next and len(self._running) <= _THREADS:
+        if self._waits and len(self._pools) == 1:
+            self._pools.append(ThreadPoolExecutor(_THREADS, "logs"))
+        while self._next and len(self._running) <= len(self._pools) * _THREADS:
             rows = self._batch(self._size)
             self._size = min(2 * self._size, _BATCH)
-            self._running.append((rows, self._threads.submit(self._looked, rows)))
+            self._pool = (self._pool + 1) % len(self._pools)
+            self._running.append((rows, self._pools[self._pool].submit(self._looked, rows)))
 
     def _batch(self, size: int) -> list[Row]:
         rows: list[Row] = []
@@ -212,12 +223,25 @@ class Scanner(Generic[Result]):
             self._next = next(self._rows, None)
         return rows
 
-    def _looked(self, rows: list[Row]) -> list[Result | None]:
-        return [self._look(row) for row in rows]
+    def _looked(self, rows: list[Row]) -> list[_Looked[Result]]:
+        before = _from_disk()
+        found = [self._look(row) for row in rows]
+        if _from_disk() - before > len(rows) * _MUCH:
+            self._waits = True
+        return found
 
-    def _look(self, row: Row) -> Result | None:
-        body = self._bodies.get(row.id)
-        return self._scan(row, body) if body else None
+    def _look(self, row: Row) -> _Looked[Result]:
+        """An error is told when it is this chunk's turn: those before it have been read."""
+        try:
+            body = self._bodies.get(row.id)
+            return self._scan(row, body) if body else None
+        except CoveError as error:
+            return error
+
+
+def _from_disk() -> int:
+    """Blocks this thread has read that were not in memory."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
 
 
 def newest_first(listing: Listing, bodies: Bodies, query: LogQuery) -> Iterator[Row]:

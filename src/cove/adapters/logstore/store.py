@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from cove.adapters.logstore import counting, upkeep
-from cove.adapters.logstore.children import Children
 from cove.adapters.logstore.chunk import Packed, pack, parts
 from cove.adapters.logstore.database import (
     Damaged,
@@ -26,10 +25,10 @@ from cove.adapters.logstore.database import (
     remove,
     set_aside,
 )
-from cove.adapters.logstore.matching import plain_matcher
+from cove.adapters.logstore.matching import matcher
 from cove.adapters.logstore.room import Room
 from cove.adapters.logstore.scanning import Bodies
-from cove.adapters.logstore.search import Search, counted_in_child, in_child, in_process
+from cove.adapters.logstore.search import Search, found
 from cove.adapters.logstore.words import FILTER
 from cove.errors import PlatformError
 from cove.model.logs import Cursor, LogCount, LogPolicy, LogQuery, LogService, Record
@@ -54,7 +53,6 @@ class ChunkStore:
         self._lock = threading.RLock()  # of the writer
         self._gate = threading.RLock()  # merging waits for searches, and they for it
         self._searches: set[Search] = set()
-        self._children = Children()
         self._counting = 0
         self._suspect = False  # somebody who read found it damaged
         try:
@@ -67,7 +65,6 @@ class ChunkStore:
         """Ends every search and closes the file."""
         for search in self._open_searches():
             search.close()
-        self._children.close()
         with self._lock:
             self._database.close()
 
@@ -96,10 +93,8 @@ class ChunkStore:
 
     def search(self, query: LogQuery, unsealed: Sequence[Record] = ()) -> Search:
         """As the port says."""
-        kind = partial(in_child, self._children) if query.regex and query.text else in_process
         with self._gate:
-            ceiling = self._ceiling()
-            answers = kind(self._database, query, ceiling, tuple(unsealed))
+            answers = partial(found, self._database, query, self._ceiling(), tuple(unsealed))
             search = Search(answers, self._searches.discard)
             self._searches.add(search)
         return search
@@ -136,7 +131,6 @@ class ChunkStore:
 
     def compact(self, now: int) -> None:  # noqa: ARG002 - as the port has it
         """As the port says. Leaves what a search may be reading for the next time."""
-        self._children.reap()
 
         def step() -> bool:
             return upkeep.regroup(self._database)
@@ -262,13 +256,9 @@ class ChunkStore:
 
     def _counted(self, query: LogQuery) -> tuple[LogCount, ...]:
         with self._not_merging():
-            ceiling = self._ceiling()
-            if query.regex and query.text:
-                return tuple(counted_in_child(self._children, self._database, query, ceiling))
-            bodies = Bodies(self._database, ceiling)
-            matcher = plain_matcher(query)
-            counts = counting.scanned(self._database, query, matcher, bodies, lambda: False)
-            return counting.answer(counts)
+            bodies = Bodies(self._database, self._ceiling())
+            wanted = matcher(query, lambda: False)
+            return counting.answer(counting.scanned(self._database, query, wanted, bodies))
 
     @contextmanager
     def _not_merging(self) -> Iterator[None]:

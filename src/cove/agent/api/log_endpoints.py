@@ -114,11 +114,11 @@ class LogEndpoints:
         self, query: LogQuery, tail: int, *, follow: bool
     ) -> AsyncGenerator[LogView | None, None]:
         """From Docker, which has what containers that still exist wrote of late."""
-        if query.regex or not query.app or query.requests_of:
+        if not query.app or query.requests_of:
             raise PlatformError(
                 f"logs cannot be searched: {self._parts.logs.collector.problem or 'starting'}",
                 code="logs-away",
-                hint="without a pattern, an app's own lines are read from Docker",
+                hint="an app's own lines can be read from Docker: cove logs APP",
             )
         wanted, since = matcher(query), query.since / _NANO
         engine = self._parts.engine

@@ -10,11 +10,11 @@ import click
 from msgspec import Struct
 
 from cove.cli.client import SILENCE_SECONDS, Client
-from cove.cli.logprinting import Printer, show_usage
+from cove.cli.logprinting import Printer, Spans, show_usage
 from cove.cli.options import Settings, complete, shared
 from cove.cli.output import Output
 from cove.cli.text import moment
-from cove.errors import InvalidFile
+from cove.errors import InvalidFile, Refused
 from cove.model import names
 from cove.model.logs import AGENT_APP, LEVELS, PROXY_APP
 
@@ -83,7 +83,7 @@ class Asked(Struct, frozen=True, kw_only=True):
             return self.grep or "", False, self.ignore_case
         text, flags = found.groups()
         ignored = self.ignore_case or bool(flags)
-        return (f"\\b(?:{text})\\b" if self.word else text), True, ignored
+        return text, True, ignored
 
     @property
     def tail(self) -> int:
@@ -97,7 +97,7 @@ class Asked(Struct, frozen=True, kw_only=True):
         text, regex, ignore_case = self.pattern
         flags = {
             "regex": regex,
-            "word": self.word and not regex,
+            "word": self.word,
             "ignore_case": ignore_case,
             "newest": self.newest_first,
             "requests": self.requests,
@@ -171,9 +171,7 @@ def command(
         utc=asked.utc,
         apps=app is None,
         prefixed=bool(app) and not out.json_wanted and _several(client, str(app)),
-        pattern=_pattern(text, regex=regex, word=asked.word, ignore_case=ignore_case),
-        # What is to come is not searched for a regular expression by the agent.
-        sift=asked.follow and regex,
+        spans=_spans(text, regex=regex, word=asked.word, ignore_case=ignore_case),
     )
     path = f"/v1/apps/{app}/logs" if app else "/v1/logs"
     try:
@@ -192,16 +190,19 @@ def _several(client: Client, app: str) -> bool:
     return len(client.glance(f"/v1/apps/{app}").get("app", {}).get("replicas", ())) > 1
 
 
-def _pattern(text: str, *, regex: bool, word: bool, ignore_case: bool) -> re.Pattern[str] | None:
+def _spans(text: str, *, regex: bool, word: bool, ignore_case: bool) -> Spans | None:
+    """What says where in a line that stands what was looked for."""
     if not text:
         return None
-    words = text if regex else re.escape(text)
-    try:
-        return re.compile(
-            f"\\b(?:{words})\\b" if word and not regex else words,
-            re.IGNORECASE if ignore_case else 0,
-        )
-    except re.error as error:
-        raise InvalidFile(
-            f"--grep: {text!r} is no regular expression: {error}", code="usage"
-        ) from None
+    if regex:
+        from cove.model.expressions import Expression
+
+        try:
+            return Expression(text, ignore_case=ignore_case).spans
+        except Refused as refusal:
+            raise InvalidFile(
+                f"--grep: {refusal.message}", code="usage", hint=refusal.hint
+            ) from None
+    bounded = f"\\b{re.escape(text)}\\b" if word else re.escape(text)
+    found = re.compile(bounded, re.IGNORECASE if ignore_case else 0)
+    return lambda line: (match.span() for match in found.finditer(line))

@@ -1,7 +1,6 @@
 """Which records a query asks for, among those not in the store yet. Pure.
 
-Imported inside `cove.observation.logs`. A regular expression is never tried here: one that takes
-for ever would stop the agent.
+Imported inside `cove.observation.logs` and by the agent.
 """
 
 from __future__ import annotations
@@ -11,13 +10,18 @@ from collections.abc import Callable
 from typing import Final
 
 from cove.model.access import router_of
+from cove.model.expressions import LIVELY, Expression
 from cove.model.logs import LogQuery, Record
 
 _PART: Final = "[0-9A-Za-z_\\x80-\\U0010ffff]"  # of a word, as the store's filters see it
 
 
 def matcher(query: LogQuery) -> Callable[[Record], bool]:
-    """Whether a record is asked for, leaving out what a regular expression would say."""
+    """Whether a record is asked for.
+
+    Raises Refused (`log-pattern`) for a regular expression that is none, or too large to be tried
+    on each record as it comes.
+    """
     says = _text(query)
     about = router_of(query.requests_of) if query.requests_of else ""
 
@@ -40,8 +44,13 @@ def matcher(query: LogQuery) -> Callable[[Record], bool]:
 
 
 def _text(query: LogQuery) -> Callable[[str], bool] | None:
-    if not query.text or query.regex:
+    if not query.text:
         return None
+    if query.regex:
+        expression = Expression(
+            query.text, word=query.word, ignore_case=query.ignore_case, largest=LIVELY
+        )
+        return lambda text: expression.matches(text.encode("utf-8", "surrogatepass"))
     if not query.word and not query.ignore_case:
         return lambda text: query.text in text
     escaped = re.escape(query.text)

@@ -101,13 +101,12 @@ class Reading:
     async def follow(self, query: LogQuery) -> AsyncGenerator[Record | int | None, None]:
         """What was written, in order, then what comes, no record left out or told twice.
 
-        `limit` is as for `in_order`; -1 leaves out the past. A regular expression is applied to the
-        past only. None marks ten quiet seconds; a number, how many records were left out because
-        the reader was too slow.
+        `limit` is as for `in_order`; -1 leaves out the past. None marks ten quiet seconds; a
+        number, how many records were left out because the reader was too slow. Raises Refused for
+        a regular expression that cannot be.
         """
-        every = replace(query, text="", regex=False) if query.regex else query
         # Before the past is looked at: what comes meanwhile may be in both, and is told here.
-        listener = self._collector.feed.listen(matcher(every))
+        listener = self._collector.feed.listen(matcher(query))
         heard = listener.heard = Counter()
         try:
             if query.limit >= 0:
