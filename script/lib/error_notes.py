@@ -151,7 +151,7 @@ NOTES: Final[dict[str, Note]] = {
     ),
     "log-pattern": Note(
         "A regular expression for log lines cannot be compiled, or takes too long to search for.",
-        "Write it as Python's `re` has it; search a shorter time, or for a plain text.",
+        "Write it as RE2 has it; search a shorter time, or for a plain text.",
     ),
     "logs-away": Note(
         "The store of logs cannot be opened, so nothing can be searched; apps are not concerned.",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cove.adapters.logstore import ChunkStore
+from cove.adapters.logstore import ChunkStore, scanning
+from cove.adapters.logstore.scanning import Bodies, Body
+from cove.errors import PlatformError
 from cove.model.logs import LogPolicy, LogQuery, Record, Source
 
 from support import logs
@@ -136,8 +140,48 @@ def test_a_search_does_not_find_what_is_sealed_later(tmp_path):
         assert list(search) == [*reversed(later), *reversed(first)]
 
 
+def test_what_cannot_be_read_hides_nothing_before_it(tmp_path, monkeypatch):
+    """Newer records are told before the error of an older chunk."""
+    records = logs.lines(20_000)
+    with closing(ChunkStore(tmp_path / "logs.db")) as store:
+        for begin in range(0, len(records), 1000):
+            store.seal("shop", "web", records[begin : begin + 1000], ())
+        got = Bodies.get
+
+        def get(self: Bodies, chunk: int) -> Body | None:
+            if chunk == 3:
+                raise PlatformError("the disk gave nothing back", code="state")
+            return got(self, chunk)
+
+        monkeypatch.setattr(Bodies, "get", get)
+        search, found = store.search(LogQuery(text="end")), list[Record]()
+        with pytest.raises(PlatformError):
+            found.extend(iter(lambda: next(search), None))
+        monkeypatch.undo()
+        assert found == list(reversed(records))[: 17 * 1000]
+
+
+def test_the_disk_has_more_threads_wait_for_it(tmp_path, monkeypatch):
+    """The answer is the same, and in the same order."""
+    records = logs.lines(20_000, size=400)
+    with closing(ChunkStore(tmp_path / "logs.db")) as store:
+        for begin in range(0, len(records), 500):
+            store.seal("shop", "web", records[begin : begin + 500], ())
+        read = itertools.count(0, 10_000)
+        monkeypatch.setattr(scanning, "_from_disk", lambda: next(read))
+        threads, got = set[int](), Bodies.get
+
+        def get(self: Bodies, chunk: int) -> Body | None:
+            threads.add(threading.get_ident())
+            return got(self, chunk)
+
+        monkeypatch.setattr(Bodies, "get", get)
+        assert list(store.search(LogQuery(text="end"))) == list(reversed(records))
+    assert len(threads - {threading.get_ident()}) > 2
+
+
 def test_closing_a_search_frees_everything(tmp_path):
-    """A search closed early ends its iteration and leaves no thread, child or connection."""
+    """A search closed early ends its iteration and leaves no thread or connection."""
     records = logs.lines(40_000)
     with closing(filled(tmp_path, [("shop", "web", records)])) as store:
         search = store.search(LogQuery(text="end"))

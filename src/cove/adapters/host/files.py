@@ -7,12 +7,13 @@ three times as long.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Final
 
 _PIECE: Final = 65_536  # bytes
 
 
-def text(path: str) -> str:
+def text(path: str | Path) -> str:
     """What a file holds. Raises OSError."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -24,7 +25,7 @@ def text(path: str) -> str:
     return b"".join(pieces).decode(errors="replace")
 
 
-def optional(path: str) -> str:
+def optional(path: str | Path) -> str:
     """The same; nothing where it cannot be read."""
     try:
         return text(path)

@@ -22,6 +22,7 @@ from cove.adapters.host.addresses import (
     run,
 )
 from cove.adapters.host.binds import nested_binds, real_powers_missing
+from cove.adapters.host.files import optional
 from cove.errors import PlatformError
 from cove.model.app import App
 from cove.model.powers import NestedBind
@@ -60,7 +61,7 @@ class LinuxHost:
 
         A process that has ended has none. `::` may stand for IPv4 as well.
         """
-        tables = [_read(self._proc / str(pid) / "net" / name) for name in _TABLES]
+        tables = [optional(self._proc / str(pid) / "net" / name) for name in _TABLES]
         return tuple(s.listener for table in tables for s in sockets.listening(table))
 
     def disk_free(self, path: str) -> int:
@@ -80,10 +81,12 @@ class LinuxHost:
 
     def memory_used(self, pid: int) -> int:
         """Bytes of working set of the process's cgroup; 0 when unknown."""
-        for files in memory.cgroup_files(_read(self._proc / str(pid) / "cgroup")):
-            usage = _read(self._cgroup / files.usage)
+        for files in memory.cgroup_files(optional(self._proc / str(pid) / "cgroup")):
+            usage = optional(self._cgroup / files.usage)
             if usage:
-                return memory.working_set(usage, _read(self._cgroup / files.stat), files.inactive)
+                return memory.working_set(
+                    usage, optional(self._cgroup / files.stat), files.inactive
+                )
         return 0
 
     async def add_address(self, pid: int, address: str, prefix: int) -> None:
@@ -137,7 +140,7 @@ class LinuxHost:
         links = {f"socket:[{inode}]" for inode in inodes}
         for pid in self._processes():
             if self._holds(pid, links):
-                name = _printable(_read(self._proc / str(pid) / "comm").strip())
+                name = _printable(optional(self._proc / str(pid) / "comm").strip())
                 return f"{name or 'a process'} (pid {pid})"
         return "another process"
 
@@ -157,7 +160,7 @@ class LinuxHost:
             first = (root / "net" / "tcp").read_text()
         except OSError as error:
             raise _unknown("this machine's connections", error) from error
-        return first, _read(root / "net" / "tcp6")  # absent where IPv6 is switched off
+        return first, optional(root / "net" / "tcp6")  # absent where IPv6 is switched off
 
     def _processes(self) -> list[int]:
         return sorted(int(entry.name) for entry in self._proc.iterdir() if entry.name.isdigit())
@@ -186,13 +189,6 @@ def _checked(address: str, prefix: int) -> str:
     if not 0 < prefix <= numeric.max_prefixlen:
         raise hold_error(f"/{prefix} is not a network of {address}")
     return str(numeric)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def _link(path: Path) -> str:

@@ -22,6 +22,7 @@ _FILE_MODE = 0o600
 # Answers that are remembered: the agent asks the same of every app every few seconds.
 _REMEMBERED = 256
 _SMALL = 16_384  # bytes; a larger answer is not remembered
+_ROW = 200  # bytes of a row beside its texts
 
 _CANNOT_WRITE = {sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
 _IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -124,8 +125,9 @@ class Database:
 
 
 def _size(rows: list[sqlite3.Row]) -> int:
-    """Bytes of texts and blobs, about."""
-    return sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+    """Bytes in memory, about."""
+    texts = (len(value) for row in rows for value in row if isinstance(value, str | bytes))
+    return _ROW * len(rows) + sum(texts)
 
 
 def _make_private(path: str) -> None:

@@ -50,7 +50,7 @@ def rules(settings: Settings) -> None:
 @click.option("--window", metavar="TIME", help="The time that is counted over.")
 @click.option(
     "--pattern",
-    help="log-pattern: the text to look for, or several as /one|two.*three/; empty: none.",
+    help="log-pattern: the text to look for, or a /regex/; empty: none.",
 )
 @click.option(
     "--path",
