@@ -36,6 +36,8 @@ LINES = 1000  # a second, of all apps together
 # What each app runs beside its web server: lines of a web server's kind, at an even pace.
 TALKER = """
 import os, time
+if os.fork():
+    os.execv("/usr/local/bin/python3", ["python3", "-I", "-u", "/app/app.py"])
 rate, begun, done = float(os.environ["RATE"]), time.monotonic(), 0
 while True:
     while done < (time.monotonic() - begun) * rate:
@@ -87,23 +89,22 @@ def look(instance: Instance, apps: int, seconds: float) -> Idle:
 
 def talk(instance: Instance, image: str, apps: int, seconds: float) -> Idle:
     """Lets every app write, and looks at the platform for so long."""
-    for number in range(1, apps + 1):
-        service = {
-            "image": image,
-            "entrypoint": ["/usr/local/bin/python3", "-u", "-c", TALKER],
-            "environment": {"RATE": str(LINES / apps)},
-            "name": f"talk{number}",
-        }
-        instance.deploy(f"talk{number}", json.dumps(service))
+    talker = {
+        "entrypoint": ["/usr/local/bin/python3", "-u", "-c", TALKER],
+        "environment": {"RATE": str(LINES / apps)},
+    }
+    fill(instance, image, 1, apps, talker)
     return look(instance, apps, seconds)
 
 
-def fill(instance: Instance, image: str, first: int, last: int) -> None:
-    """Deploys the apps of these numbers."""
+def fill(
+    instance: Instance, image: str, first: int, last: int, more: dict[str, Any] | None = None
+) -> None:
+    """Deploys the apps of these numbers, or replaces them."""
     for number in range(first, last + 1):
-        text = f"image: {image}\ndomain: app{number}.localhost\nhealth: /healthz\n"
-        text += "rollout: {settle: 0s, drain: 0s}\n"
-        instance.deploy(f"app{number}", text)
+        app: dict[str, Any] = {"image": image, "domain": f"app{number}.localhost"}
+        app |= {"health": "/healthz", "rollout": {"settle": "0s", "drain": "0s"}, **(more or {})}
+        instance.deploy(f"app{number}", json.dumps(app))
 
 
 def timings(instance: Instance, runs: int) -> list[Timing]:
