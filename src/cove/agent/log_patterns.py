@@ -5,6 +5,7 @@ Imported inside `cove.agent` only. The store is never searched for it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from cove.observation.alerts.patterns import Says, compiled
 from cove.observation.logs.feed import Feed
 from cove.ports.watching import RuleBook
 
+_log = logging.getLogger(__name__)
 _MINUTE: Final = 60.0
 _NANO_MINUTE: Final = 60_000_000_000
 _KEPT: Final = 7 * 24 * 60  # minutes, as the longest window of a rule
@@ -31,7 +33,8 @@ class _Pattern:
         self.counts: dict[str, Counter[int]] = {}
         try:
             self.says: Says = compiled(text)
-        except InvalidFile:  # kept by a version that understood it
+        except InvalidFile as error:  # kept by a version that understood it
+            _log.warning("the alert on %r finds nothing any more: %s", text, error.message)
             self.says = lambda _: False
 
     def within(self, app: str, first: int) -> int:

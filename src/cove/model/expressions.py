@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST: Final = 4096  # bytes of a text; a longer expression is no mistake of a person
 # Instructions. The worst there is takes 7 ns for each of them and each byte of a text.
 LARGEST: Final = 8000
-LIVELY: Final = 500  # for what every line is held against as it comes
+LIVELY: Final = 1000  # for what every line is held against as it comes
 _MEMORY: Final = 2 << 20  # bytes for the states of one expression
 # No letter, digit or underscore, and nothing beyond ASCII; as filters of words see it.
 _BESIDE: Final = r"[^\w\x{80}-\x{10FFFF}]"

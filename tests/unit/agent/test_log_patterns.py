@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from cove.agent.log_patterns import LogPatterns
 from cove.model.alerts import RuleChange
 from cove.model.logs import Record, Source
@@ -79,3 +81,13 @@ def test_another_text_begins_anew() -> None:
     watched.rules["shop"] = RuleChange(pattern="denied", window=600)
     assert watched.readings() == {"shop": (0, True)}
     assert watched.readings(601) == {"shop": (0, False)}
+
+
+def test_a_text_of_another_version_is_told_and_finds_nothing(caplog: pytest.LogCaptureFixture):
+    """A rule that was kept when more was understood ends nothing."""
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="/(?=refused)/", window=600)
+    assert watched.readings() == {"shop": (0, True)}
+    watched.say("payment refused")
+    assert watched.readings() == {"shop": (0, True)}
+    assert caplog.text.count("finds nothing any more") == 1

@@ -130,11 +130,11 @@ def required(text: str, *, ignore_case: bool) -> tuple[bytes, bool]:
         return b"", False
     try:
         tree = _parser.parse(text, flags)
+        fold = bool(tree.state.flags & re.IGNORECASE)
+        # Some letters beyond ASCII match ASCII ones where case counts not.
+        usable = [one for one in _literals(tree) if not fold or one.isascii()]
     except (re.error, RecursionError, OverflowError):  # only RE2 knows what it says
         return b"", False
-    fold = bool(tree.state.flags & re.IGNORECASE)
-    # Some letters beyond ASCII match ASCII ones where case counts not.
-    usable = (one for one in _literals(tree) if not fold or one.isascii())
     found = encoded(max(usable, key=len, default=""))
     return (found.lower(), True) if fold else (found, False)
 
