@@ -146,14 +146,14 @@ def test_what_cannot_be_read_hides_nothing_before_it(tmp_path, monkeypatch):
     with closing(ChunkStore(tmp_path / "logs.db")) as store:
         for begin in range(0, len(records), 1000):
             store.seal("shop", "web", records[begin : begin + 1000], ())
-        got = Bodies.get
+        got = Bodies.text
 
         def get(self: Bodies, chunk: int) -> Body | None:
             if chunk == 3:
                 raise PlatformError("the disk gave nothing back", code="state")
             return got(self, chunk)
 
-        monkeypatch.setattr(Bodies, "get", get)
+        monkeypatch.setattr(Bodies, "text", get)
         search, found = store.search(LogQuery(text="end")), list[Record]()
         with pytest.raises(PlatformError):
             found.extend(iter(lambda: next(search), None))
@@ -169,13 +169,13 @@ def test_the_disk_has_more_threads_wait_for_it(tmp_path, monkeypatch):
             store.seal("shop", "web", records[begin : begin + 500], ())
         read = itertools.count(0, 10_000)
         monkeypatch.setattr(scanning, "_from_disk", lambda: next(read))
-        threads, got = set[int](), Bodies.get
+        threads, got = set[int](), Bodies.text
 
         def get(self: Bodies, chunk: int) -> Body | None:
             threads.add(threading.get_ident())
             return got(self, chunk)
 
-        monkeypatch.setattr(Bodies, "get", get)
+        monkeypatch.setattr(Bodies, "text", get)
         assert list(store.search(LogQuery(text="end"))) == list(reversed(records))
     assert len(threads - {threading.get_ident()}) > 2
 

@@ -33,6 +33,7 @@ _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 # A service's chunks have ids in the order in which they were sealed.
 # `grp` and `slot` say where the chunk's filter lies; without a group it may lie in `filter`.
+# In `body` the text comes first: what is behind it is not read for it.
 # `minute` counts records: `n0` those of no level, and so on as in `model.logs.LEVELS`.
 _TABLES: Final = f"""
 PRAGMA page_size = {PAGE};
@@ -54,7 +55,7 @@ CREATE INDEX chunk_by_service ON chunk (service, last, id);
 CREATE INDEX chunk_by_group ON chunk (grp) WHERE grp > 0;
 CREATE INDEX chunk_alone ON chunk (service, id) WHERE filtered AND grp = 0;
 CREATE INDEX chunk_small ON chunk (service, id) WHERE NOT filtered;
-CREATE TABLE body (chunk INTEGER PRIMARY KEY, meta BLOB NOT NULL, text BLOB NOT NULL) STRICT;
+CREATE TABLE body (chunk INTEGER PRIMARY KEY, text BLOB NOT NULL, meta BLOB NOT NULL) STRICT;
 CREATE TABLE filter (chunk INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;
 CREATE TABLE filter_group (id INTEGER PRIMARY KEY AUTOINCREMENT) STRICT;
 CREATE TABLE filter_row (id INTEGER PRIMARY KEY, bits BLOB NOT NULL) STRICT;

@@ -11,9 +11,10 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from cove.adapters.logstore.chunk import Lines, Packed, decompress, pack, parts
+from cove.adapters.logstore.chunk import Lines, Packed, damaged, decompress, pack, parts
 from cove.adapters.logstore.database import Database
 from cove.adapters.logstore.listing import Listing, Row
 from cove.adapters.logstore.matching import Matcher, chosen
@@ -31,12 +32,12 @@ class Body(NamedTuple):
 
     app: str
     service: str
-    meta: bytes
     text: bytes
+    meta: Callable[[], bytes]
 
     def lines(self) -> Lines:
-        """Raises PlatformError when it is damaged."""
-        return Lines(self.app, self.service, self.meta)
+        """Raises PlatformError when it is damaged, or has been deleted meanwhile."""
+        return Lines(self.app, self.service, self.meta())
 
 
 class Bodies:
@@ -50,20 +51,39 @@ class Bodies:
         for packed, app, service in _packed(unsealed):
             number = ceiling + len(self.unsealed) + 1
             row = Row(number, 0, packed.first, packed.last, 0, 0, 0)
-            self._by_id[number] = self.unsealed[row] = Body(app, service, packed.meta, packed.text)
+            self._by_id[number] = self.unsealed[row] = Body(
+                app, service, packed.text, partial(bytes, packed.meta)
+            )
 
     def get(self, chunk: int) -> Body | None:
         """None: it has been deleted since."""
         if chunk > self.ceiling:
             return self._by_id.get(chunk)
-        rows = self._database.rows(_BODY, (chunk,))
-        return Body(*rows[0]) if rows else None
+        for app, service, text, meta in self._database.rows(_BODY, (chunk,)):
+            return Body(app, service, text, partial(bytes, meta))
+        return None
+
+    def text(self, chunk: int) -> Body | None:
+        """The same; all but the text is read when it is asked for."""
+        if chunk > self.ceiling:
+            return self._by_id.get(chunk)
+        for app, service, text in self._database.rows(_TEXT, (chunk,)):
+            return Body(app, service, text, partial(self._meta, chunk))
+        return None
+
+    def _meta(self, chunk: int) -> bytes:
+        for (meta,) in self._database.rows(_META, (chunk,)):
+            return bytes(meta)
+        raise damaged()
 
 
-_BODY: Final = (
-    "SELECT app, name, meta, text FROM chunk JOIN body ON chunk = chunk.id"
-    " JOIN service ON service.id = service WHERE chunk.id = ?"
+_FROM: Final = (
+    "FROM chunk JOIN body ON chunk = chunk.id JOIN service ON service.id = service"
+    " WHERE chunk.id = ?"
 )
+_BODY: Final = f"SELECT app, name, text, meta {_FROM}"
+_TEXT: Final = f"SELECT app, name, text {_FROM}"
+_META: Final = "SELECT meta FROM body WHERE chunk = ?"
 
 
 def _packed(records: Sequence[Record]) -> Iterator[tuple[Packed, str, str]]:
@@ -171,7 +191,7 @@ class Scanner(Generic[Result]):
         self, rows: Iterator[Row], bodies: Bodies, scan: Scan[Result], *, ahead: bool
     ) -> None:
         self._rows = rows
-        self._bodies = bodies
+        self._read = bodies.text if ahead else bodies.get  # without a text, all are hits
         self._scan = scan
         self._pools = [ThreadPoolExecutor(_THREADS, "logs")] if ahead else []
         self._pool = 0  # the next one's turn
@@ -233,7 +253,7 @@ class Scanner(Generic[Result]):
     def _look(self, row: Row) -> _Looked[Result]:
         """An error is told when it is this chunk's turn: those before it have been read."""
         try:
-            body = self._bodies.get(row.id)
+            body = self._read(row.id)
             return self._scan(row, body) if body else None
         except CoveError as error:
             return error
