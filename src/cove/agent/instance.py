@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import secrets
-import socket
 import stat
 from pathlib import Path
 
@@ -24,19 +22,13 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from cove.adapters.sqlite import DEFAULT_POOL
+from cove.agent.ports import free_port
 from cove.durable import replace_file
 from cove.errors import PlatformError, Refused
 from cove.model.access import ServerAccessLog
 from cove.model.logs import LogPolicy
 
 DEFAULT_DATA_DIR = Path("/var/lib/cove")
-_FIRST_OWN = 20_000
-_FIRST_EPHEMERAL = 32_768  # Linux, net.ipv4.ip_local_port_range
-# Between the best known services and the ports that root's programs connect from: rresvport(3)
-# takes 512 to 1023.
-_FIRST_GUARDED = 256
-_FIRST_RESERVED = 512
-_TRIES = 100
 _SOCKET_PATH_LIMIT = 107  # sun_path of unix(7), without its final NUL
 
 
@@ -174,68 +166,3 @@ def _refuse_shared(folder: Path) -> None:
         code="data-dir",
         hint=f"chown {os.geteuid()} {folder}; chmod 700 {folder}",
     )
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on, on loopback.
-
-    Below those that the kernel gives to outgoing connections, one of which could hold it when the
-    proxy comes back after a reboot.
-    """
-    for _ in range(_TRIES):
-        port = _FIRST_OWN + secrets.randbelow(_FIRST_EPHEMERAL - _FIRST_OWN)
-        if port_free(port, "127.0.0.1"):
-            return port
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def guarded_port(port: int, *beside: int) -> int:
-    """A port on loopback for the public side, other than those `beside`: `port`, or a better one.
-
-    One that only root can listen on: whoever else did while the agent is away could prove the
-    domains of this server to an authority, have certificates for them, and be its status page.
-    Where this machine lets everybody listen everywhere, or this process not there, any free port.
-    """
-    limit = min(unprivileged_start(), _FIRST_RESERVED)
-    fits = port_free(port, "127.0.0.1") if port else False
-    if fits and port < limit:
-        return port
-    free = (p for p in _shuffled(range(_FIRST_GUARDED, limit)) if p not in beside and not _named(p))
-    found = next((p for p in free if port_free(p, "127.0.0.1")), 0)
-    return found or (port if fits else free_port())
-
-
-def unprivileged_start(file: Path = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")) -> int:
-    """The first port that every user may listen on: ip(7); 1024 before Linux 4.11."""
-    try:
-        return int(file.read_text())
-    except (OSError, ValueError):
-        return 1024
-
-
-def _shuffled(ports: range) -> list[int]:
-    return random.SystemRandom().sample(ports, len(ports))
-
-
-def _named(port: int) -> bool:
-    """Whether a well-known service may come for it."""
-    try:
-        socket.getservbyport(port, "tcp")
-    except OSError:
-        return False
-    return True
-
-
-def port_free(port: int, bind: str) -> bool:
-    """Whether somebody else could listen on the port."""
-    family = socket.AF_INET6 if not bind or ":" in bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind.strip("[]") or "::", port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True

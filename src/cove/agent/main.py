@@ -27,15 +27,9 @@ from cove.adapters.sqlite import DEFAULT_POOL
 from cove.adapters.traefik import TraefikApi
 from cove.agent.api.agent_endpoints import ShutdownRequest
 from cove.agent.api.server import Api
-from cove.agent.instance import (
-    DEFAULT_DATA_DIR,
-    Asked,
-    Identity,
-    Instance,
-    free_port,
-    port_free,
-)
+from cove.agent.instance import DEFAULT_DATA_DIR, Asked, Identity, Instance
 from cove.agent.platform import Parts, assemble
+from cove.agent.ports import free_port, port_free
 from cove.agent.watch import watch
 from cove.errors import EXIT_DONE, CoveError, PlatformError
 from cove.model.access import SERVER_ACCESS_LOGS

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
 
 from msgspec.structs import replace
 
@@ -30,12 +31,13 @@ from cove.adapters.sqlite import SqliteStore
 from cove.adapters.traefik import TraefikApi, TraefikProxy
 from cove.agent.access_log import AccessLogChoices
 from cove.agent.happenings import Happenings
-from cove.agent.instance import Identity, Instance, free_port, guarded_port
+from cove.agent.instance import Identity, Instance
 from cove.agent.log_patterns import LogPatterns
 from cove.agent.logs import Logs
 from cove.agent.measuring import Measuring
 from cove.agent.metric_readings import MetricReadings
 from cove.agent.observation import Observation, Surroundings, assemble_observation
+from cove.agent.ports import free_port, guarded, guarded_port
 from cove.agent.proxy import ProxyParts, ProxyRuntime
 from cove.agent.route_names import RouteNames
 from cove.agent.status_pages import PageParts, StatusPages
@@ -95,12 +97,14 @@ class Parts:
 def assemble(identity: Identity, instance: Instance) -> Parts:
     """Makes and connects the parts. Raises PlatformError when Compose or the state is missing."""
     host = LinuxHost()
-    identity = _with_ports(identity, instance, host)
+    # Held from here on: until Docker and the proxy are there, somebody else could take them.
+    challenges = (guarded(identity.challenge_port), guarded(identity.alpn_port))
+    identity = _with_ports(identity, instance, host, challenges)
     naming = Naming(identity.prefix)
-    socket = socket_path()
-    client = DockerClient(socket)
+    docker_socket = socket_path()
+    client = DockerClient(docker_socket)
     engine = DockerEngine(client, naming, Path.home() / ".docker/config.json")
-    runner = ComposeRunner(find_compose(), instance.folder / "locks", socket)
+    runner = ComposeRunner(find_compose(), instance.folder / "locks", docker_socket)
     store = SqliteStore(instance.folder / "state.db", FileCipher(instance.folder), identity.pool)
     authority = LocalAuthority(instance.folder / "ca", instance.proxy / "certs")
     api = TraefikApi(identity.api_port)
@@ -117,9 +121,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
         engine=engine, runner=runner, authority=authority, host=host, api=api, files=files
     )
     proxy = ProxyRuntime(instance, naming, ports, proxy_parts, identity.challenge_port)
-    listener = ChallengeListener(
-        identity.challenge_port, identity.alpn_port, authority.paths(DEFAULT_CERTIFICATE)
-    )
+    listener = ChallengeListener(challenges, authority.paths(DEFAULT_CERTIFICATE))
     certification = Certification(
         CertParts(
             local=authority,
@@ -200,13 +202,15 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     )
 
 
-def _with_ports(identity: Identity, instance: Instance, host: LinuxHost) -> Identity:
+def _with_ports(
+    identity: Identity, instance: Instance, host: LinuxHost, challenges: tuple[socket, socket]
+) -> Identity:
     """Ports that nobody else holds: nobody else may speak for the proxy or answer challenges."""
-    api = free_port() if host.held_by_others(identity.api_port) else identity.api_port
-    challenge = guarded_port(identity.challenge_port)
-    alpn = guarded_port(identity.alpn_port, challenge)
-    page = guarded_port(identity.page_port, challenge, alpn)
     chosen = replace(
-        identity, api_port=api, challenge_port=challenge, alpn_port=alpn, page_port=page
+        identity,
+        api_port=free_port() if host.held_by_others(identity.api_port) else identity.api_port,
+        challenge_port=challenges[0].getsockname()[1],
+        alpn_port=challenges[1].getsockname()[1],
+        page_port=guarded_port(identity.page_port),
     )
     return identity if chosen == identity else instance.save(chosen)

@@ -17,7 +17,8 @@ from cove.adapters.docker import DockerEngine
 from cove.adapters.host import LinuxHost
 from cove.adapters.localca import LocalAuthority
 from cove.adapters.traefik import TraefikApi, TraefikProxy
-from cove.agent.instance import Instance, port_free
+from cove.agent.instance import Instance
+from cove.agent.ports import port_free
 from cove.durable import replace_file
 from cove.errors import PlatformError
 from cove.model.views import ProxyView

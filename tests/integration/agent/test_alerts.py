@@ -165,6 +165,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+def end_disk(agent: Agent, small_disk: Path, receiver: HttpReceiver) -> None:
+    """The disk's alert is over, and told: nothing of it is left for the next test."""
+    (small_disk / "filling").write_bytes(b"")
+    over = [("fired", "disk", ""), ("recovered", "disk", "")]
+    until(lambda: receiver.items()[-2:] == over, "the end is told", LONG)
+    await_delivered(agent)
+    agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
+    set_rule(agent, "disk", reset=True)
+
+
 def test_a_full_disk_fires(agent: Agent, small_disk: Path, receiver: HttpReceiver):
     """Over once there is room; what lies between the two thresholds changes nothing."""
     add_channel(agent, "hook", receiver.url())
@@ -205,8 +215,7 @@ def test_a_message_waits_for_its_receiver(agent: Agent, small_disk: Path):
         agent.start()
         await_items(receiver, ("fired", "disk", ""))
         assert receiver.ids()[0] == receiver.refused[0].json["id"]
-        agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
-    set_rule(agent, "disk", reset=True)
+        end_disk(agent, small_disk, receiver)
 
 
 @pytest.mark.slow
@@ -256,8 +265,7 @@ def test_what_is_silenced_is_told_when_the_silence_ends(agent: Agent, small_disk
     (silence,) = agent.api("GET", "/v1/alerts")["silences"]
     assert agent.cove("alerts", "unsilence", str(silence["id"])).code == 0
     await_items(receiver, ("fired", "disk", ""))
-    set_rule(agent, "disk", reset=True)
-    agent.api("POST", "/v1/alerts/channels/remove", {"name": "hook"})
+    end_disk(agent, small_disk, receiver)
 
 
 def test_no_secret_of_a_channel_is_shown_or_kept_in_the_clear(agent: Agent, receiver):

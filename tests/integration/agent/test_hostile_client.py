@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cove.agent.instance import free_port
+from cove.agent.ports import free_port
 
 from support.agent import Agent, ApiError
 from support.appfiles import app_file

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -24,7 +25,7 @@ def fed(data: bytes) -> asyncio.StreamReader:
 
 def listener() -> ChallengeListener:
     """One that does not listen."""
-    return ChallengeListener(1, 2, (Path("none.crt"), Path("none.key")))
+    return ChallengeListener((Mock(), Mock()), (Path("none.crt"), Path("none.key")))
 
 
 def test_only_tokens_that_are_presented_are_answered():

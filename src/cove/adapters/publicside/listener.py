@@ -13,9 +13,9 @@ import re
 import ssl
 from contextlib import suppress
 from pathlib import Path
+from socket import socket
 from typing import Final
 
-from cove.errors import PlatformError
 from cove.model.certificates import Challenge
 
 ALPN: Final = "acme-tls/1"  # RFC 8737, 6.2
@@ -24,19 +24,18 @@ _REQUEST: Final = re.compile(rb"(?:GET|HEAD) (\S{1,2048}) HTTP/1\.[01]\r\n")
 _PATIENCE: Final = 10.0  # seconds for a whole request
 _MOST_HEADERS: Final = 100
 _PARALLEL: Final = 64  # connections; the proxy retries none of these
-_LOOPBACK: Final = "127.0.0.1"
 
 
 class ChallengeListener:
     """Answers tokens over HTTP, and TLS handshakes that offer `acme-tls/1`.
 
     `fallback` is a certificate and key that is shown where no challenge is presented: seeing it
-    through a public name proves that the name leads here.
+    through a public name proves that the name leads here. The sockets, for HTTP and for TLS, listen
+    already; they are closed with it.
     """
 
-    def __init__(self, http_port: int, tls_port: int, fallback: tuple[Path, Path]) -> None:
-        self.http_port = http_port
-        self.tls_port = tls_port
+    def __init__(self, sockets: tuple[socket, socket], fallback: tuple[Path, Path]) -> None:
+        self._sockets = sockets
         self._fallback = fallback
         self.fingerprint = ""  # SHA-256 of the fallback, in hex, once it listens
         self._tokens: dict[str, tuple[str, str]] = {}  # token -> (domain, content)
@@ -45,28 +44,26 @@ class ChallengeListener:
         self._slots = asyncio.Semaphore(_PARALLEL)
 
     async def start(self) -> None:
-        """Listens. Raises PlatformError (`port-taken`)."""
+        """Answers from now on, also whoever has connected before."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self._fallback)
         der = ssl.PEM_cert_to_DER_cert(self._fallback[0].read_text(encoding="ascii"))
         self.fingerprint = hashlib.sha256(der).hexdigest()
         context.set_alpn_protocols([ALPN])
         context.sni_callback = self._choose
-        try:
-            self._servers = [
-                await asyncio.start_server(self._answer, _LOOPBACK, self.http_port),
-                await asyncio.start_server(_hang_up, _LOOPBACK, self.tls_port, ssl=context),
-            ]
-        except OSError as error:
-            raise PlatformError(
-                f"the port for challenges cannot be opened: {error.strerror}", code="port-taken"
-            ) from error
+        plain, encrypted = self._sockets
+        self._servers = [
+            await asyncio.start_server(self._answer, sock=plain),
+            await asyncio.start_server(_hang_up, sock=encrypted, ssl=context),
+        ]
 
     async def close(self) -> None:
         """Stops listening."""
         for server in self._servers:
             server.close()
         self._servers = []
+        for held in self._sockets:
+            held.close()
 
     def put(self, token: str, domain: str, content: str) -> None:
         """Answers a token with a content, from now on."""
