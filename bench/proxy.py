@@ -1,11 +1,11 @@
 """What observing costs the proxy: its throughput as cove sets it up, beside a bare Traefik.
 
-    script/bench proxy            5 rounds of 8 s for each setting, about four minutes
+    script/bench proxy            14 rounds of 3 s for each setting, about three minutes
     script/bench proxy --quick    2 rounds of 3 s
 
 Every setting is a Traefik of its own on loopback in front of one nginx; each round asks all of
 them in turn, so that what disturbs the machine disturbs all alike. Needs `wrk` and `nginx`
-(script/setup --bench). Exit status 1 when the goal is missed.
+(script/setup --bench). Exit status 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from cove.model.access import ACCESS_LOGS, AccessLog
 from cove.render.proxy import PROXY_ENVIRONMENT, ProxyPorts, base_document, static_document
 from cove.render.traefik import TRANSPORT
 
-GOAL = 0.90
+# Of bare, by requests per second: docs/decisions/0022-what-observing-may-cost.md
+GOALS = {"access log: off": 0.90, "access log: errors": 0.80}
 HOST = "bench.localhost"
 CONNECTIONS = 32
 START_LIMIT = 20.0
@@ -209,7 +210,7 @@ def as_dict(found: list[Setting], facts: dict[str, str]) -> dict[str, Any]:
     """Everything as JSON can hold it."""
     return {
         "machine": facts,
-        "goal": GOAL,
+        "goals": GOALS,
         "settings": [
             {
                 "name": s.name,
@@ -241,13 +242,13 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of load, for each setting")
+    parser.add_argument("--rounds", type=int, default=14)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of load, for each setting")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args(arguments)
     if given.quick:
-        given.rounds, given.seconds = 2, 3.0
+        given.rounds = 2
     facts = machine.facts()
     try:
         found = measure(given.rounds, given.seconds)
@@ -259,8 +260,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(result, indent=2))
     else:
         show(result)
-    default = next(s for s in result["settings"] if s["name"] == "access log: errors")
-    return 0 if default["of_bare"] >= GOAL else 1
+    reached = {one["name"]: one["of_bare"] for one in result["settings"]}
+    return 0 if all(reached[name] >= goal for name, goal in GOALS.items()) else 1
 
 
 if __name__ == "__main__":
