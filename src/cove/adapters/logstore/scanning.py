@@ -245,10 +245,11 @@ class Scanner(Generic[Result]):
 
     def _looked(self, rows: list[Row]) -> list[_Looked[Result]]:
         before = _from_disk()
-        found = [self._look(row) for row in rows]
+        # As they lie in the file: what the system reads ahead is then of use.
+        found = {row: self._look(row) for row in sorted(rows)}
         if _from_disk() - before > len(rows) * _MUCH:
             self._waits = True
-        return found
+        return [found[row] for row in rows]
 
     def _look(self, row: Row) -> _Looked[Result]:
         """An error is told when it is this chunk's turn: those before it have been read."""
