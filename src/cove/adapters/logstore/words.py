@@ -1,8 +1,8 @@
 """Which words a chunk holds, in 16 KB: a Bloom filter cut in slices.
 
 Imported within the package only. A word sets four bits inside one of 64 slices, so that asking
-for a word reads one slice. When a service has 31 filtered chunks their filters are laid out
-anew, slice by slice: one row of one page then answers for a word in all 31.
+for a word reads one slice. When a service has 15 filtered chunks their filters are laid out
+anew, slice by slice: one row of half a page then answers for a word in all 15.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from zlib import crc32
 SLICES: Final = 64
 SLICE: Final = 256  # bytes
 FILTER: Final = SLICES * SLICE
-# 31 slices and a row's head just fit a page of 8 KB; one more and each row took two
-GROUP: Final = 31
+# Two rows of 15 slices just fit a page of 8 KB. With 31, one row, twice as many filters wait for
+# their group, each of them to be read alone.
+GROUP: Final = 15
 _BITS: Final = 11  # of a position within a slice
 _FACTOR: Final = 0x9E3779B1  # Knuth's multiplicative hashing: 2^32 by the golden ratio, a prime
 _LANE: Final = 64  # bits
