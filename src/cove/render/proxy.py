@@ -19,9 +19,9 @@ _FIRST = 1_000_000_000  # the priority of a router that wins over every app's
 _NO_HTTP = " && !ALPN(`h2`) && !ALPN(`http/1.1`) && !ALPN(`http/1.0`)"
 DEFAULT_CERTIFICATE = "_default"  # no domain starts with an underscore
 # Traefik's heap is small, so Go would collect it many times a second under load. A larger step
-# gives back a part of what the metrics and the access log take; Go keeps as much when idle, so a
-# still larger one would break the platform's 150 MiB. The limit, which is kept by collecting more
-# often, is for many connections at once. Nobody asks Traefik for a profile of its memory.
+# gives back a part of what the metrics and the access log take; Go keeps as much when idle, and
+# a still larger one gained nothing. The limit, which is kept by collecting more often, is for many
+# connections at once. Nobody asks Traefik for a profile of its memory.
 PROXY_ENVIRONMENT: Final = {
     "GOGC": "200",
     "GOMEMLIMIT": "256MiB",
