@@ -238,6 +238,25 @@ class Family(Victim):
             self._marks.append(mark)
         return super().begin()
 
+    def problems(self) -> list[str]:
+        """What is not as the record says, once the worker works with the database of now.
+
+        It ends when it finds that its database was replaced: seconds later, where it was just
+        waiting for a web service that was stopped. Then Docker starts it again.
+        """
+        before = self._beats()
+        try:
+            until(lambda: self._beats() > before, "the worker works", pause=0.2)
+        except AssertionError as late:
+            return [f"{late}", *super().problems()]
+        return super().problems()
+
+    def _beats(self) -> int:
+        """How often the worker has left a row; 0 while nobody can say."""
+        answer = self.agent.web.get(self.host, "/beats")
+        lines = answer.text.splitlines() if answer.status == 200 else []
+        return sum(int(line.split()[1]) for line in lines)
+
     def more(self) -> tuple[tuple[str, Any, Any], ...]:
         """The data is whole, and worker and database run what the live release names."""
         marks = self.agent.web.get(self.host, "/marked").text.split()
