@@ -6,7 +6,7 @@ They promise what `cove.ports` promises; tests/contract holds them to what the r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -108,6 +108,8 @@ class FakeEngine:
         )
 
     async def start(self, container_id: str) -> None:
+        if container_id in self.world.strays:
+            raise PlatformError("Docker refused: id already in use", code="docker")
         await self.world.request("start", self._on(container_id, self.world.start))
 
     async def stop(self, container_id: str, grace: float) -> None:
@@ -508,6 +510,13 @@ class FakeHost:
 
     def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
         return binds.nested_binds(app, others, self.world.links.get)
+
+    def processes_of(self, containers: Collection[str]) -> dict[str, tuple[int, ...]]:
+        strays = self.world.strays
+        return {one: (strays[one],) for one in containers if one in strays}
+
+    async def end_process(self, pid: int, container_id: str, *, terminal: bool) -> bool:
+        return self.world.strays.pop(container_id, None) == pid
 
     def port_holder(self, port: int) -> str:
         return self.world.port_holders.get(port, "")

@@ -92,6 +92,7 @@ class World:
         self.free_memory = 8 << 30
         self.used_memory = 50 << 20
         self.port_holders: dict[int, str] = {}
+        self.strays: dict[str, int] = {}  # processes that Docker forgot, by container
         self.strangers: set[str] = set()  # networks that containers of nobody's app are in
         self.links: dict[str, str] = {}  # symbolic links of the host
         self.incidents: list[str] = []

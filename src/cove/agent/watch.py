@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 from cove.agent import observation
 from cove.agent.observing import observe
@@ -17,7 +17,7 @@ from cove.agent.platform import Parts
 from cove.errors import CoveError, PlatformError
 from cove.model.views import ProxyView
 from cove.ports import AppRecord, Sighting
-from cove.rollout import recovery
+from cove.rollout import recovery, strays
 from cove.rollout.losses import lost
 
 _log = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ class Repairs:
         self._well: dict[str, _Seen] = {}
         self._patience = Patience(clock)
         self._away = False
+        self._resting: set[str] = set()  # containers
 
     async def look(self, parts: Parts) -> float:
         """Repairs an app in which the same is wrong for the second time: Docker may be at work.
@@ -107,16 +108,17 @@ class Repairs:
         except PlatformError:
             self._away = True
             raise
-        if self._away:  # whatever failed may have failed for that
-            self._away = False
+        away, self._away = self._away, False
+        if away:  # whatever failed may have failed for that
             self._patience = self._patience.anew()
+        await self._end_strays(parts, seen, anew=away)
         await recovery.end_interrupted(parts.rollouts)
         found = self._wrong(parts, seen)
         for app, wrong in found.items():
             unsettled = app in parts.rollouts.unsettled
             if not unsettled and not wrong:
                 self._patience.forget(app)
-            elif (unsettled or self._still(app, wrong)) and self._patience.tries(app):
+            elif (unsettled or self._still(app, wrong)) and self._patience.tries(app, wrong):
                 if wrong and app not in parts.rollouts.troubles:
                     text = "%s: %s; it is brought back"
                     _log.warning(text, app, "; ".join(wrong), extra={"app": app})
@@ -126,6 +128,14 @@ class Repairs:
         for app in sorted(held_back):
             await recovery.hurry(app, parts.rollouts)
         return REPAIR_SOON if held_back or any(found.values()) else REPAIR_EVERY
+
+    async def _end_strays(self, parts: Parts, seen: Sequence[Sighting], *, anew: bool) -> None:
+        """A look through all processes; only where something has come to rest, or is in trouble."""
+        resting = {one.id for one in seen if one.state in strays.RESTING}
+        if anew or parts.rollouts.troubles or resting - self._resting:
+            for app in await strays.end(seen, parts.rollouts.platform):
+                self._patience.forget(app)
+        self._resting = resting
 
     def _still(self, app: str, wrong: Sequence[str]) -> bool:
         """Whether any of it was wrong before; what restarts meanwhile is seen now and then."""
@@ -153,18 +163,26 @@ class Patience:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._next: dict[str, tuple[float, float]] = {}  # when, and how long to wait after that
+        self._wrong: dict[str, frozenset[str]] = {}  # what was, at the last try
 
-    def tries(self, what: str) -> bool:
-        """Whether it is time for another try, which is then counted."""
+    def tries(self, what: str, wrong: Collection[str] = ()) -> bool:
+        """Whether it is time for another try, which is then counted.
+
+        At once where all that is `wrong` is something else than the last time.
+        """
+        if wrong and self._wrong.get(what) and self._wrong[what].isdisjoint(wrong):
+            self.forget(what)
         due, pause = self._next.get(what, (0.0, _FIRST_PAUSE))
         if self._clock() < due:
             return False
+        self._wrong[what] = frozenset(wrong)
         self._next[what] = (self._clock() + pause, min(2 * pause, _LONGEST_PAUSE))
         return True
 
     def forget(self, what: str) -> None:
         """It is well, and the next time is the first again."""
         self._next.pop(what, None)
+        self._wrong.pop(what, None)
 
     def anew(self) -> Patience:
         """One that has seen nothing."""

@@ -5,7 +5,7 @@ Imported as `cove.ports` only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -53,6 +53,18 @@ class Host(Protocol):
 
     def nested_binds(self, app: App, others: Sequence[App]) -> tuple[NestedBind, ...]:
         """Paths of the app that it or another may turn into links, and others' that it may."""
+
+    def processes_of(self, containers: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Which processes live in the containers' control groups, by container; empty: none.
+
+        Containers are meant by their whole ids.
+        """
+
+    async def end_process(self, pid: int, container_id: str, *, terminal: bool) -> bool:
+        """Asks a process of a container to end, and kills it after some seconds.
+
+        Whether there was such a process. `terminal`: it hears that its terminal is gone.
+        """
 
     def port_holder(self, port: int) -> str:
         """Who listens on a TCP port of this host, for people; empty: nobody."""

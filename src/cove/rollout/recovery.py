@@ -16,7 +16,7 @@ from cove.model.events import Outcome
 from cove.model.release import Release, companion_names
 from cove.planning import operations as op
 from cove.ports import AppRecord, Journal
-from cove.rollout import companions, containers, dependants, networks, revival, traffic
+from cove.rollout import companions, containers, dependants, networks, revival, strays, traffic
 from cove.rollout.executor import Executor
 from cove.rollout.masking import masked, masked_error, masking
 from cove.rollout.rollouts import Rollouts
@@ -42,11 +42,15 @@ async def recover(rollouts: Rollouts, *, everything: bool = False) -> None:
 
 
 async def _settle(rollouts: Rollouts) -> None:
-    """The agent before may have died when it put an app right, which no journal tells."""
+    """The agent before may have died when it put an app right, which no journal tells.
+
+    And Docker may have died with it.
+    """
     apps = (record.name for record in rollouts.platform.store.apps())
     releases = [release for app in apps for release in rollouts.platform.store.releases(app)]
     try:
         await rollouts.platform.engine.settle(min(longest(releases), _LONGEST))
+        await strays.end(await rollouts.platform.engine.sightings(), rollouts.platform)
     except (CoveError, OSError) as error:
         _log.error("Docker's work for the agent before is not waited for: %s", error)
 

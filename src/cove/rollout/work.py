@@ -27,6 +27,7 @@ from cove.render.compose import (
 )
 from cove.render.naming import Naming
 from cove.render.traefik import ProxySettings
+from cove.rollout import strays
 
 _RUNNING = ("running", "restarting", "paused")
 
@@ -76,6 +77,7 @@ class Work:
             await together(engine.stop(facts.id, 0) for facts in running)
             await lines.drained([facts.id for facts in every])
         await together(engine.remove(facts.id) for facts in every)
+        await strays.end_removed([facts.id for facts in every], self.platform)
 
     async def write_project(
         self,

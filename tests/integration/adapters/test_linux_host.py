@@ -229,3 +229,15 @@ def test_this_process_is_found_as_the_holder_of_its_port():
         port = listening.getsockname()[1]
         assert LinuxHost().port_holder(port).endswith(f" (pid {os.getpid()})")
     assert LinuxHost().port_holder(port) == ""
+
+
+async def test_the_processes_of_containers_are_told_apart_and_ended(start):
+    """What heeds no signal is killed; the same process is not ended as that of another."""
+    host, one, other = LinuxHost(), start(), start()
+    ids = [docker("inspect", "--format", "{{.Id}}", c.name) for c in (one, other)]
+    assert host.processes_of([*ids, "0" * 64]) == {ids[0]: (one.pid,), ids[1]: (other.pid,)}
+    assert host.processes_of([]) == {}
+    assert not await host.end_process(one.pid, ids[1], terminal=False)
+    assert await host.end_process(one.pid, ids[0], terminal=False)
+    await until(lambda: ids[0] not in host.processes_of(ids))
+    assert host.processes_of(ids) == {ids[1]: (other.pid,)}

@@ -7,7 +7,7 @@ PID and mount namespaces, with the rights of root for acts and for other users' 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -147,6 +147,10 @@ class LinuxHost:
     def held_by_others(self, port: int) -> bool:
         """Whether a user other than root and the one of this process listens on a TCP port."""
         return bool(sockets.owners(self._tables(self._proc), port) - {0, os.geteuid()})
+
+    def processes_of(self, containers: Collection[str]) -> dict[str, tuple[int, ...]]:
+        """Which processes live in the containers' control groups, by container; empty: none."""
+        return processes.by_container(self._proc, self._processes(), containers)
 
     async def end_process(self, pid: int, container_id: str, *, terminal: bool) -> bool:
         """Ends a command that somebody ran inside a container; whether there was such a process.

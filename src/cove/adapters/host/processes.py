@@ -1,19 +1,23 @@
-"""Ending a process of a container from outside. Imported inside `cove.adapters.host` only.
+"""A container's processes, seen and ended from outside. Imported inside `cove.adapters.host` only.
 
 The Engine has no way to end a command that it runs inside a container, nor does it end one whose
-client has gone.
+client has gone; and it may forget a container that it has started.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 _GRACE: Final = 5.0  # seconds between asking and killing
+# In a control group's path: `…/docker/ID`, or `…/docker-ID.scope` where systemd makes it.
+_ID: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 async def end(proc: Path, pid: int, container_id: str, *, terminal: bool) -> bool:
@@ -37,6 +41,17 @@ async def end(proc: Path, pid: int, container_id: str, *, terminal: bool) -> boo
     finally:
         os.close(handle)
     return True
+
+
+def by_container(
+    proc: Path, pids: Iterable[int], containers: Collection[str]
+) -> dict[str, tuple[int, ...]]:
+    """Of these processes the ones in containers with these ids, by container."""
+    found: dict[str, list[int]] = {}
+    for pid in pids:
+        for container in set(_ID.findall(_cgroups(proc, pid))).intersection(containers):
+            found.setdefault(container, []).append(pid)
+    return {container: tuple(inside) for container, inside in found.items()}
 
 
 def _cgroups(proc: Path, pid: int) -> str:
