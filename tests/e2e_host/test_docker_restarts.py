@@ -113,6 +113,13 @@ def test_in_the_middle_of_a_rollout(scene, name, moment, how):
     scene.recovered()
 
 
+def test_what_docker_forgot_to_have_started(scene):
+    """Docker cannot start the container again while that lives, so it is ended."""
+    container = scene.host.forget("notes")
+    scene.recovered()
+    assert not scene.host.lives(container)  # the deploys have replaced it
+
+
 @pytest.mark.parametrize("power_cut", [False, True], ids=["polite", "power cut"])
 def test_a_reboot(scene, power_cut):
     """Both apps answer again by themselves."""

@@ -85,6 +85,28 @@ class CoveHost(BareHost):
         shown = ("info", "--format", "{{.LiveRestoreEnabled}}")
         until(lambda: self.docker(*shown) == [str(on).lower()], "live-restore is set")
 
+    def forget(self, app: str) -> str:
+        """Makes Docker forget that it started an app's container; the container's id.
+
+        As a Docker that is killed right after it had the process started: it takes the container
+        for ended, and what it had started lives in the container's control group.
+        """
+        (container,) = self.docker("ps", "-q", "--no-trunc", "--filter", f"label=cove.app={app}")
+        tree = f"/root/forgotten-{app}"
+        self.must("sh", "-c", f"mkdir -p {tree}; docker export {container} | tar -xC {tree}")
+        self.must("docker", "stop", container)
+        self.must("systemctl", "stop", "docker.socket", "docker")
+        start = ("ctr", "--namespace", "moby", "run", "--detach", "--null-io", "--rootfs")
+        sleep = ("/usr/local/bin/python3", "-c", "import time; time.sleep(3600)")
+        self.must(*start, "--cgroup", f"/docker/{container}", tree, container, *sleep)
+        assert self.lives(container)
+        self.must("systemctl", "start", "docker")
+        return container
+
+    def lives(self, container: str) -> bool:
+        """Whether any process is in a container's control group."""
+        return self.run("sh", "-c", f"grep -l {container} /proc/[0-9]*/cgroup").returncode == 0
+
     # --- load
 
     @contextmanager
