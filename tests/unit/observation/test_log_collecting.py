@@ -185,6 +185,22 @@ async def test_who_falls_behind_loses_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert numbered(agent.store.records, "stdout") == [1, 2, 3, 4]
 
 
+async def test_long_lines_are_taken_as_fast_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dozen pieces fill the socket's buffer: few, but more may be waiting behind them."""
+    monkeypatch.setattr("cove.observation.logs.collector._CALM", 2.0)
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running() as reading:
+        for n in range(4):  # so seldom that the pauses grow
+            await agent.engine.write("c1", START + n, f"line {n}")
+            await asyncio.sleep(0.05)
+        agent.engine.batch = 12
+        for n in range(4, 604):
+            await agent.engine.write("c1", START + n * MILLI, "x" * 16_384)
+        await until(lambda: agent.engine.boxes["c1"].read == 604)
+        assert len(await texts(reading)) == 604
+
+
 @pytest.mark.parametrize("end", [True, False], ids=["ended", "killed"])
 async def test_a_clock_that_is_set_back_loses_nothing(end: bool) -> None:
     """Of either stream, also when the agent ends before the clock has caught up."""

@@ -30,9 +30,10 @@ _BEGINNING: Final = 60.0
 # following. A file of 10 MB is not filled in less time.
 _BEHIND: Final = 2_000_000_000  # nanoseconds
 _PATIENCE: Final = (0.5, 10.0)  # seconds between two tries while Docker is away: first, longest
-# Docker writes each line by itself, and some 280 fill a socket's buffer, whatever their length:
-# the wait between two looks is such that about a hundred come meanwhile.
-_FEW, _MANY = 50, 150  # lines
+# Docker writes each line by itself, and some 280 short ones fill a socket's buffer, or twelve
+# pieces of 16 KiB: the wait between two looks is such that a third of that comes meanwhile.
+_FEW, _MANY = 50, 150  # short lines
+_SHORT: Final = 256  # characters that count as one, were each of them four bytes
 _SHORTEST: Final = 0.002  # seconds between two looks
 _QUIET: Final = 0.3  # seconds without a line after which a record counts as whole
 _LATE: Final = 100_000_000  # nanoseconds that one stream's line may come behind the other's
@@ -251,7 +252,7 @@ class Follower:
             if entries:
                 came = time.monotonic()
                 await self._take(entries)
-                pause = min(_paced(pause, len(entries)), self._pace())
+                pause = min(_paced(pause, _weight(entries)), self._pace())
                 if not self._hurried:
                     await self._pause(pause)
             entries = await self._next(connection, begun)
@@ -381,6 +382,12 @@ def _sifted(
 def _silence(begun: float) -> float:
     """Seconds after which a connection's silence is looked into."""
     return _SILENCE[time.monotonic() - begun > _BEGINNING]
+
+
+def _weight(entries: Sequence[LogEntry]) -> int:
+    """How many short lines would take as much of the buffer."""
+    lines = len(entries)
+    return lines if lines > _MANY else max(lines, sum(len(one[2]) for one in entries) // _SHORT)
 
 
 def _paced(pause: float, came: int) -> float:
