@@ -40,6 +40,7 @@ _log = logging.getLogger("cove.agent")
 _RETRY = 2.0  # seconds between two tries while Docker or the proxy is not there yet
 _PROXY_RESTS_WITHIN = 15.0  # seconds; Docker's own grace, and as much as it needs beyond
 _ANSWERS_WITHIN = 10.0  # seconds; a busy Docker needs two
+_LONGEST_LINE = 64 << 10  # bytes of a request's first line; 4,096 characters take up to 48 KiB
 _PATIENT = ("docker-down", "proxy-down", "docker")  # what may mend itself, at boot for example
 
 
@@ -68,7 +69,9 @@ async def run(folder: Path, asked: Asked) -> int:
     parts.logs.heed(asyncio.get_running_loop())
     ended: asyncio.Future[ShutdownRequest] = asyncio.get_running_loop().create_future()
     api = Api(parts, lambda request: _end(ended, request))
-    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(
+        api.application(), access_log=None, shutdown_timeout=1, max_line_size=_LONGEST_LINE
+    )
     await runner.setup()
     await _serve(runner, instance.socket)
     await _serve_metrics(api, parts.identity.metrics_port)

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from cove.cli.options import Settings
-from cove.errors import RemoteError, Unreachable
+from cove.errors import InvalidFile, RemoteError, Unreachable
 
 SOCKET_NAME = "agent.sock"
 ANSWER_SECONDS = 60.0  # a plan asks registries for digests, which can be slow
@@ -175,14 +175,27 @@ class Client:
 
 def _with_query(path: str, query: dict[str, object]) -> str:
     known = {name: value for name, value in query.items() if value is not None}
-    return f"{path}?{urlencode(known)}" if known else path
+    with _of_text():
+        return f"{path}?{urlencode(known)}" if known else path
+
+
+@contextmanager
+def _of_text() -> Iterator[None]:
+    """What was asked for must be text: a byte of an argument that is none is a lone surrogate."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        raise InvalidFile(
+            "what was asked for holds bytes that are not UTF-8", code="usage"
+        ) from None
 
 
 def _send(
     connection: http.client.HTTPConnection, method: str, path: str, body: dict[str, Any] | None
 ) -> http.client.HTTPResponse | RemoteError:
     """The response; the agent's reason where it is still starting and has not taken the request."""
-    payload = None if body is None else json.dumps(body).encode()
+    with _of_text():
+        payload = None if body is None else json.dumps(body, ensure_ascii=False).encode()
     headers = {"Content-Type": "application/json"} if payload is not None else {}
     connection.request(method, path, body=payload, headers=headers)
     response = connection.getresponse()

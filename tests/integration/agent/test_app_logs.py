@@ -231,6 +231,13 @@ def test_an_endless_pattern_is_refused(agent, spoken):
     assert caught.value.code == "log-pattern"
 
 
+def test_a_long_text_of_any_script_is_looked_for(agent, spoken):
+    """As many characters as a text may have, each of which takes twelve in a request's line."""
+    assert read(agent, spoken[0], text="😀" * 4096, tail=-1) == []
+    with pytest.raises(ApiError, match="longer than 4096 characters"):
+        agent.api("GET", f"/v1/apps/{spoken[0]}/logs", text="😀" * 4097)
+
+
 def test_coves_own_logs_are_kept_too(agent, spoken):
     """The agent's lines and the proxy's, each under a name that no app can have."""
     agent.restart()

@@ -11,7 +11,7 @@ import pytest
 from cove.cli import client as module
 from cove.cli.client import Client
 from cove.cli.options import Settings
-from cove.errors import PlatformError, Unreachable
+from cove.errors import InvalidFile, PlatformError, Unreachable
 
 from support.fake_agent import FakeAgent, Hang, serving
 
@@ -127,3 +127,11 @@ def test_parameters_are_quoted_and_missing_ones_left_out(client: Client, agent: 
     """A value with an ampersand stays one value."""
     client.get("/v1/apps", a="x&y=z", b=None, c=0)
     assert agent.bodies("GET", "/v1/apps") == [{"a": "x&y=z", "c": "0"}]
+
+
+def test_what_is_no_text_is_refused(client: Client) -> None:
+    """A byte of an argument that is not UTF-8, in a question and in what is sent."""
+    with pytest.raises(InvalidFile, match="not UTF-8"):
+        client.get("/v1/apps", text="a\udc80")
+    with pytest.raises(InvalidFile, match="not UTF-8"):
+        client.post("/v1/apps", {"text": "a\udc80"})

@@ -142,6 +142,8 @@ def test_what_cannot_be_meant_is_refused(
         (("a",), "<a>1 b<a>b"),
         (("a1", "-w"), "<a1> bab"),
         (("A", "-i"), "<a>1 b<a>b"),
+        (("/a./", "-w"), "<a1> bab"),
+        (("/b/", "-w"), "a1 bab"),
     ],
 )
 def test_what_was_found_stands_out(words: tuple[str, ...], shown: str) -> None:

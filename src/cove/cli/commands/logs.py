@@ -194,6 +194,13 @@ def _spans(text: str, *, regex: bool, word: bool, ignore_case: bool) -> Spans | 
     """What says where in a line that stands what was looked for."""
     if not text:
         return None
+    spans = _found(text, regex=regex, ignore_case=ignore_case)
+    if not word:
+        return spans
+    return lambda line: (span for span in spans(line) if _stands_alone(line, *span))
+
+
+def _found(text: str, *, regex: bool, ignore_case: bool) -> Spans:
     if regex:
         from cove.model.expressions import Expression
 
@@ -203,6 +210,11 @@ def _spans(text: str, *, regex: bool, word: bool, ignore_case: bool) -> Spans | 
             raise InvalidFile(
                 f"--grep: {refusal.message}", code="usage", hint=refusal.hint
             ) from None
-    bounded = f"\\b{re.escape(text)}\\b" if word else re.escape(text)
-    found = re.compile(bounded, re.IGNORECASE if ignore_case else 0)
+    found = re.compile(re.escape(text), re.IGNORECASE if ignore_case else 0)
     return lambda line: (match.span() for match in found.finditer(line))
+
+
+def _stands_alone(line: str, begin: int, end: int) -> bool:
+    """Whether no part of a word is beside it; of words as a search has them."""
+    beside = line[max(0, begin - 1) : begin] + line[end : end + 1]
+    return not any(one == "_" or one.isalnum() or not one.isascii() for one in beside)
