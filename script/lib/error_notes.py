@@ -150,7 +150,7 @@ NOTES: Final[dict[str, Note]] = {
         "Wait for it or watch it: `cove attach APP`.",
     ),
     "log-pattern": Note(
-        "A regular expression for log lines cannot be compiled, or takes too long to search for.",
+        "A regular expression for log lines cannot be compiled, is too large, or takes too long.",
         "Write it as RE2 has it; search a shorter time, or for a plain text.",
     ),
     "logs-away": Note(

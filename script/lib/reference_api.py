@@ -20,8 +20,9 @@ HEAD = dedent("""\
     ```
 
     Times are seconds since the epoch. Streams are one JSON object per line; an empty line every ten
-    seconds keeps them alive. Until the agent is ready, every path but `/v1/version`,
-    `/v1/openapi.json` and `/v1/shutdown` answers 503 with the code `starting`.
+    seconds keeps them alive. One that is not whole breaks off; one of logs that cannot go on ends
+    with an error, as below, for its last line. Until the agent is ready, every path but
+    `/v1/version`, `/v1/openapi.json` and `/v1/shutdown` answers 503 with the code `starting`.
 
     An error is `{"error": {"code", "message", "hint", "log", "problems", "exit_code"}}` with the
     status 404 (not found), 409 (locked or refused), 422 (an invalid file or request), 503 (the

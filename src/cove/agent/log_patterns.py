@@ -1,64 +1,120 @@
-"""Lines with a text that the owner asked for, counted as they come: a source of readings.
+"""Records with a text that the owner asked for, counted as they come: a source of readings.
 
-Imported inside `cove.agent` only. The store is never searched for it.
+Imported inside `cove.agent` only. What was written within the window before is counted once, when
+a text is taken up: so an agent that died forgets none.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from typing import Final
 
-from cove.errors import InvalidFile
+from msgspec.structs import replace
+
+from cove.errors import InvalidFile, PlatformError, Refused
 from cove.model.alerts import Reading
-from cove.model.logs import Record
-from cove.observation.alerts.patterns import Says, compiled
-from cove.observation.logs.feed import Feed
+from cove.model.logs import LogQuery, Record
+from cove.observation.alerts.patterns import asked
 from cove.ports.watching import RuleBook
 
 _log = logging.getLogger(__name__)
 _MINUTE: Final = 60.0
+_NANO: Final = 1_000_000_000
 _NANO_MINUTE: Final = 60_000_000_000
 _KEPT: Final = 7 * 24 * 60  # minutes, as the longest window of a rule
+_AGAIN: Final = 5.0  # seconds after which a store that could not be read is tried again
+_RARELY: Final = 600.0  # seconds between two warnings of lines that were left out
+# Tells records from the query's beginning on and then as they come, as `Reading.watch` does.
+Watch = Callable[[LogQuery], AsyncGenerator[Record | int | None, None]]
 
 
 class _Pattern:
-    """One text, and how many lines had it, by app and minute."""
+    """One text of one app, or of all, and how many records have it, by app and minute."""
 
-    def __init__(self, text: str, since: float) -> None:
+    def __init__(self, text: str, app: str, window: float, watch: Watch) -> None:
         self.text = text
-        self.since = since
-        self.counts: dict[str, Counter[int]] = {}
-        try:
-            self.says: Says = compiled(text)
-        except InvalidFile as error:  # kept by a version that understood it
-            _log.warning("the alert on %r finds nothing any more: %s", text, error.message)
-            self.says = lambda _: False
+        self.window = window
+        self.known_from = math.inf  # from then on every record is counted
+        self._app = app
+        self._watch = watch
+        self._counts: dict[str, Counter[int]] = {}
+        self._warned = -math.inf
+        self._task = asyncio.create_task(self._run())
+
+    def close(self) -> None:
+        """Counts no more."""
+        self._task.cancel()
 
     def within(self, app: str, first: int) -> int:
-        """The app's lines from a minute on; what is too old is dropped."""
-        counts = self.counts.get(app)
+        """The app's records from a minute on; what is too old is dropped."""
+        counts = self._counts.get(app)
         if not counts:
             return 0
         for minute in [m for m in counts if m < first - _KEPT]:
             del counts[minute]
         return sum(count for minute, count in counts.items() if minute >= first)
 
+    async def _run(self) -> None:
+        try:
+            query = replace(asked(self.text), app=self._app)
+        except InvalidFile as error:  # kept by a version that understood it
+            _log.warning("the alert on %r finds nothing any more: %s", self.text, error.message)
+            self.known_from = time.time()
+            return
+        past = True
+        while True:
+            try:
+                await self._count(query, past=past)
+            except Refused as refusal:
+                _log.warning("the alert on %r counts from now on: %s", self.text, refusal.message)
+                await asyncio.sleep(0 if past else _AGAIN)
+                past = False
+            except PlatformError:  # told by those who keep logs
+                await asyncio.sleep(_AGAIN)
+            except Exception:  # noqa: BLE001 - a bug here must not end the alert for good
+                _log.exception("the alert on %r is begun anew", self.text)
+                await asyncio.sleep(_AGAIN)
+
+    async def _count(self, query: LogQuery, *, past: bool) -> None:
+        now = time.time()
+        since = now - self.window if past else now
+        self._counts.clear()
+        self.known_from = math.inf if past else now
+        from_then = replace(query, since=int(since * _NANO), limit=0 if past else -1)
+        async with aclosing(self._watch(from_then)) as found:
+            async for item in found:
+                if item is None:
+                    self.known_from = since
+                elif isinstance(item, int):
+                    self._left_out(item)
+                else:
+                    counts = self._counts.setdefault(item.source.app, Counter())
+                    counts[item.at // _NANO_MINUTE] += 1
+
+    def _left_out(self, count: int) -> None:
+        if time.monotonic() - self._warned > _RARELY:
+            self._warned = time.monotonic()
+            _log.warning("%d lines came too fast to be held against %r", count, self.text)
+
 
 class LogPatterns:
     """Listens only while there is a text to look for. `apps` says which apps there are."""
 
-    def __init__(self, feed: Feed, apps: Callable[[], list[str]]) -> None:
-        self._feed = feed
+    def __init__(self, watch: Watch, apps: Callable[[], list[str]]) -> None:
+        self._watch = watch
         self._apps = apps
         self._patterns: dict[str, _Pattern] = {}  # by app; "": of those that have none of their own
         self._silent: frozenset[str] = frozenset()  # apps whose own setting is: none
 
     def read(self, rules: RuleBook, now: float) -> Iterator[Reading]:
-        """How many lines within the rule's window, for every app that has a text."""
-        self._settle(rules, now)
+        """How many records within the rule's window, for every app that has a text."""
+        self._settle(rules)
         for app in self._apps():
             pattern = self._of(app)
             if pattern is None:
@@ -72,34 +128,24 @@ class LogPatterns:
                 subject="",
                 value=count,
                 text=f"{lines} {pattern.text!r} within {rule.window / _MINUTE:g} min",
-                # What was there before nobody counted.
-                hold=count <= rule.clear and now - pattern.since < rule.window,
+                # What was there before is not counted yet.
+                hold=count <= rule.clear and pattern.known_from > now - rule.window,
             )
 
-    def _settle(self, rules: RuleBook, now: float) -> None:
+    def _settle(self, rules: RuleBook) -> None:
         """Takes up the texts as they are set now; what was counted for another is dropped."""
         own = rules.apps("log-pattern")
-        wanted = {app: rules.of("log-pattern", app).pattern for app in ("", *own)}
-        self._silent = frozenset(app for app in own if not wanted[app])
-        self._patterns = {
-            app: known
-            if (known := self._patterns.get(app)) and known.text == text
-            else _Pattern(text, now)
-            for app, text in wanted.items()
-            if text
-        }
-        self._feed.watch(self._hear if self._patterns else None)
+        wanted = {app: rules.of("log-pattern", app) for app in ("", *own)}
+        self._silent = frozenset(app for app in own if not wanted[app].pattern)
+        for app, known in list(self._patterns.items()):
+            rule = wanted.get(app)
+            if rule is None or rule.pattern != known.text or rule.window > known.window:
+                self._patterns.pop(app).close()
+        for app, rule in wanted.items():
+            if rule.pattern and app not in self._patterns:
+                self._patterns[app] = _Pattern(rule.pattern, app, rule.window, self._watch)
 
     def _of(self, app: str) -> _Pattern | None:
         if app in self._silent or app.startswith("_"):
             return None
         return self._patterns.get(app) or self._patterns.get("")
-
-    def _hear(self, record: Record) -> None:
-        """Called for every line while there is a text, so it does little."""
-        app = record.source.app
-        pattern = self._of(app)
-        if pattern is not None and pattern.says(record.text):
-            minute = record.at // _NANO_MINUTE
-            if minute > time.time() / _MINUTE - _KEPT:
-                pattern.counts.setdefault(app, Counter())[minute] += 1

@@ -169,7 +169,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     observation = assemble_observation(surroundings)
     measuring.listen(observation.oom.take)
     observation.alerting.add(MetricReadings(measuring.recent))
-    patterns = LogPatterns(logs.collector.feed, lambda: [one.name for one in store.apps()])
+    patterns = LogPatterns(logs.reading.watch, lambda: [one.name for one in store.apps()])
     observation.alerting.add(patterns)
     page_parts = PageParts(
         store=store,

@@ -101,11 +101,14 @@ class Client:
     def stream(
         self, path: str, *, silence: float | None = SILENCE_SECONDS, **query: object
     ) -> Iterator[dict[str, Any]]:
-        """The objects of an NDJSON stream, until it ends; `silence` is the longest pause, in s."""
+        """The objects of an NDJSON stream, until it ends; `silence` is the longest pause, in s.
+
+        Raises RemoteError also where the last of them says why there is no more.
+        """
         with self._answer("GET", _with_query(path, query), None, silence) as response:
             for line in _lines(response):
                 if line.strip():
-                    yield _object(line)
+                    yield _item(line)
 
     def _request(
         self, method: str, path: str, body: dict[str, Any] | None, timeout: float
@@ -216,6 +219,13 @@ def _lines(response: http.client.HTTPResponse) -> Iterator[bytes]:
         yield from lines
     if rest:
         yield rest
+
+
+def _item(line: bytes) -> dict[str, Any]:
+    found = _object(line)
+    if found.keys() == {"error"}:
+        raise RemoteError(found["error"])
+    return found
 
 
 def _refusal(status: int, body: bytes) -> RemoteError:

@@ -61,7 +61,7 @@ class Printer:
         if self._out.json_wanted:
             self._out.json({key: value for key, value in line.items() if value or key in _ALWAYS})
         elif line.get("lost"):
-            self._out.warn(f"{line['lost']} lines came too fast to be shown")
+            self._out.warn(f"{line['lost']} lines came too fast, and were left out")
             return
         else:
             self._print(line)

@@ -1,12 +1,15 @@
 r"""Regular expressions as people give them: RE2's, whose time grows with the text and no faster.
 
-Imported by every layer above. What is written with other engines in mind means the same here,
-but for backreferences and looking around, which are refused; `\w`, `\d` and `\b` are of ASCII.
+Imported by every layer above. What is written with other engines in mind means the same here, but
+for backreferences and looking around, which are refused, as are `\Z` and `[\b]` of Python. `\w`,
+`\d` and `\b` are of ASCII, and `\s` is without `\v`; `$` is the very end, not also before a last
+line end; `a{,3}` is a text.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from cove.errors import Refused
@@ -43,7 +46,8 @@ class Expression:
             raise refused(f"it is longer than {LONGEST} bytes")
         single = _compiled(written, case_sensitive=not ignore_case)
         if word:
-            written = rf"(?:^|{_BESIDE})(?:".encode() + written + rf")(?:$|{_BESIDE})".encode()
+            written = rf"(?:^|{_BESIDE})(?:".encode() + _ended(written)
+            written += rf")(?:$|{_BESIDE})".encode()
             single = _compiled(written, case_sensitive=not ignore_case)
         if single.programsize > largest:
             raise refused(f"it is too large, at {single.programsize} of at most {largest} steps")
@@ -95,6 +99,16 @@ class Text:
         """Where it is found first, or -1."""
         found = self._text.search(text, begin)
         return -1 if found is None else int(found.start())
+
+
+def _ended(written: bytes) -> bytes:
+    r"""The same, with the end of what `\Q` began and nothing ended."""
+    if rb"\Q" not in written:
+        return written
+    with suppress(Refused):  # `\E` alone is none
+        _compiled(written + rb"\E")
+        return written + rb"\E"
+    return written
 
 
 def _compiled(written: bytes, **given: Any) -> Any:

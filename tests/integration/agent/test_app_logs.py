@@ -224,11 +224,23 @@ def test_lines_are_found_by_what_they_say(agent, spoken):
     assert marks([around[1]]) == ["line-c"]
 
 
-def test_an_endless_pattern_is_refused(agent, spoken):
-    """What cannot be compiled is said before the answer begins."""
+@pytest.mark.parametrize("query", [{"tail": 10}, {"tail": 0}, {"newest": 1}, {"follow": 1}])
+@pytest.mark.parametrize("pattern", ["(", "(.{0,100}e){90}"])
+def test_an_impossible_pattern_is_refused(agent, spoken, pattern, query):
+    """What is none, or too large, is said before the answer begins."""
     with pytest.raises(ApiError) as caught:
-        agent.api("GET", f"/v1/apps/{spoken[0]}/logs", text="(", regex=1)
+        agent.api("GET", f"/v1/apps/{spoken[0]}/logs", text=pattern, regex=1, **query)
     assert caught.value.code == "log-pattern"
+
+
+def test_what_is_too_large_to_be_followed_can_be_searched_for(agent, spoken):
+    """Each line as it comes is held against it, so that has less room."""
+    name, _ = spoken
+    large = "line-[abc](.{0,100}e){6}|line-a"
+    assert marks(read(agent, name, text=large, regex=1, tail=-1)) == ["line-a"]
+    said = agent.cove("logs", name, "-f", "--grep", f"/{large}/")
+    assert said.returncode == 3
+    assert "steps" in said.stderr
 
 
 def test_a_long_text_of_any_script_is_looked_for(agent, spoken):

@@ -1,93 +1,198 @@
-"""Lines with a text, counted as they come."""
+"""Records with a text, counted as they come and once as they were written."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
+from cove.agent import log_patterns
 from cove.agent.log_patterns import LogPatterns
+from cove.errors import CoveError, PlatformError
 from cove.model.alerts import RuleChange
-from cove.model.logs import Record, Source
+from cove.model.expressions import refused
+from cove.model.logs import LogQuery, Record, Source
 from cove.observation.alerts.rules import Rules
-from cove.observation.logs.buffers import Buffers
 from cove.observation.logs.feed import Feed
+from cove.observation.logs.live import Live
+from cove.observation.logs.matching import matcher
+
+
+async def eventually(look: Callable[[], object]) -> None:
+    """Waits for something to become true."""
+    async with asyncio.timeout(10):
+        while not look():  # noqa: ASYNC110 - what is waited for tells nobody
+            await asyncio.sleep(0.01)
 
 
 class Watched:
-    """A feed as records come into it, and what is read of it."""
+    """Logs as they are watched, and what is read of them."""
 
     def __init__(self) -> None:
         self.feed = Feed()
-        self.write = Buffers(self.feed).writer(Buffers(self.feed).of(("shop", "web")))
-        self.source = LogPatterns(self.feed, lambda: ["blog", "shop"])
+        self.written: list[Record] = []
+        self.queries: list[LogQuery] = []
+        self.failures: list[CoveError] = []  # of looks at the past
+        self.source = LogPatterns(self.watch, lambda: ["blog", "shop"])
         self.rules: dict[str, RuleChange] = {}
         self.now = time.time()
 
+    async def watch(self, query: LogQuery) -> AsyncGenerator[Record | int | None, None]:
+        self.queries.append(query)
+        live = Live(self.feed, query, hurry=False)
+        try:
+            if query.limit >= 0:
+                if self.failures:
+                    raise self.failures.pop()
+                for record in filter(matcher(query), list(self.written)):
+                    yield record
+                yield None
+            while True:
+                records, lost = await live.take(60)
+                for record in records:
+                    yield record
+                if lost:
+                    yield lost
+        finally:
+            live.close()
+
     def say(self, text: str, app: str = "shop", ago: float = 0.0) -> None:
         at = int((self.now - ago) * 1e9)
-        self.write(Record(at, Source(app=app, service="web"), text))
+        record = Record(at, Source(app=app, service="web"), text)
+        self.written.append(record)
+        self.feed.hear(record)
 
-    def readings(self, later: float = 0.0) -> dict[str, tuple[float, bool]]:
+    def look(self, later: float = 0.0) -> dict[str, tuple[float, bool]]:
+        """The count of each app, and whether it is not known yet."""
         rules = Rules({("log-pattern", app): change for app, change in self.rules.items()})
-        found = self.source.read(rules, self.now + later)
+        found = self.source.read(rules, time.time() + later)
         return {r.app: (r.value, r.hold) for r in found}
 
+    async def until(self, expected: dict[str, tuple[float, bool]], later: float = 0.0) -> None:
+        await eventually(lambda: self.look(later) == expected)
 
-def test_without_a_text_nobody_listens() -> None:
+    async def end(self) -> None:
+        self.rules.clear()
+        self.look()
+        await eventually(lambda: not self.feed.listeners)
+
+
+async def test_without_a_text_nobody_listens() -> None:
     """Lines cost nothing then."""
     watched = Watched()
-    assert watched.readings() == {}
-    assert not watched.feed.watchers
+    assert watched.look() == {}
+    await asyncio.sleep(0)
+    assert not watched.feed.listeners
     watched.rules["shop"] = RuleChange(pattern="refused")
-    watched.readings()
-    assert watched.feed.watchers
+    await watched.until({"shop": (0, False)})
+    assert len(watched.feed.listeners) == 1
+    assert not watched.feed.hurried
     watched.rules["shop"] = RuleChange(pattern="")
-    assert watched.readings() == {}
-    assert not watched.feed.watchers
+    assert watched.look() == {}
+    await watched.end()
 
 
-def test_lines_of_the_app_are_counted_within_the_window() -> None:
+async def test_lines_of_the_app_are_counted_within_the_window() -> None:
     """Those of others are not, nor those that are old."""
     watched = Watched()
     watched.rules["shop"] = RuleChange(pattern="refused", window=600)
-    assert watched.readings() == {"shop": (0, True)}
+    assert watched.look() == {"shop": (0, True)}
+    await watched.until({"shop": (0, False)})
     watched.say("payment refused")
     watched.say("payment taken")
     watched.say("payment refused", app="blog")
     watched.say("payment refused", ago=3600)
-    assert watched.readings() == {"shop": (1, False)}
-    assert watched.readings(700) == {"shop": (0, False)}
+    await watched.until({"shop": (1, False)})
+    assert watched.look(700) == {"shop": (0, False)}
+    await watched.end()
 
 
-def test_a_text_for_all_apps_is_looked_for_in_those_that_have_no_own() -> None:
+@pytest.mark.parametrize("pattern", ["refused", "/payment .*REFUSED/i"])
+async def test_what_was_written_before_is_counted_once(pattern: str) -> None:
+    """As when the agent of before died: nothing is forgotten, and nothing counted twice."""
+    watched = Watched()
+    watched.say("payment refused", ago=300)
+    watched.say("payment refused", ago=3600)
+    watched.rules["shop"] = RuleChange(pattern=pattern, window=600)
+    await watched.until({"shop": (1, False)})
+    watched.say("payment 2 refused")
+    await watched.until({"shop": (2, False)})
+    await watched.end()
+
+
+async def test_a_text_for_all_apps_is_looked_for_in_those_that_have_no_own() -> None:
     """An app may have none; cove's own lines are left out."""
     watched = Watched()
     watched.rules[""] = RuleChange(pattern="panic")
-    watched.readings()
+    await watched.until({"blog": (0, False), "shop": (0, False)})
     for app in ("shop", "blog", "_agent"):
         watched.say("panic!", app=app)
-    assert watched.readings() == {"blog": (1, False), "shop": (1, False)}
+    await watched.until({"blog": (1, False), "shop": (1, False)})
     watched.rules["blog"] = RuleChange(pattern="")
-    assert watched.readings() == {"shop": (1, False)}
+    assert watched.look() == {"shop": (1, False)}
+    await watched.end()
 
 
-def test_another_text_begins_anew() -> None:
-    """Until a window has passed it says neither that all is well."""
+async def test_another_text_and_a_longer_window_begin_anew() -> None:
+    """A shorter one needs no look at the past."""
     watched = Watched()
     watched.rules["shop"] = RuleChange(pattern="refused", window=600)
-    watched.readings()
+    watched.say("refused", ago=900)
+    await watched.until({"shop": (0, False)})
+    watched.rules["shop"] = RuleChange(pattern="refused", window=1200)
+    assert watched.look() == {"shop": (0, True)}
+    await watched.until({"shop": (1, False)})
+    watched.rules["shop"] = RuleChange(pattern="refused", window=300)
+    assert watched.look() == {"shop": (0, False)}
+    assert len(watched.queries) == 2
+    watched.rules["shop"] = RuleChange(pattern="denied", window=300)
+    assert watched.look() == {"shop": (0, True)}
+    await watched.end()
+
+
+async def test_logs_that_are_away_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then nothing begins and nothing ends."""
+    monkeypatch.setattr(log_patterns, "_AGAIN", 0.1)
+    watched = Watched()
+    watched.failures.append(PlatformError("the log store cannot be read", code="logs-away"))
     watched.say("refused")
-    watched.rules["shop"] = RuleChange(pattern="denied", window=600)
-    assert watched.readings() == {"shop": (0, True)}
-    assert watched.readings(601) == {"shop": (0, False)}
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600)
+    watched.look()
+    await asyncio.sleep(0.05)
+    assert watched.look(1000) == {"shop": (0, True)}
+    await watched.until({"shop": (1, False)})
+    await watched.end()
 
 
-def test_a_text_of_another_version_is_told_and_finds_nothing(caplog: pytest.LogCaptureFixture):
+async def test_a_past_that_takes_too_long_is_left_out() -> None:
+    """What comes is counted; a window later it is known that all is well."""
+    watched = Watched()
+    watched.failures.append(refused("it takes more than 30 s of the processor's time"))
+    watched.say("refused", ago=60)
+    watched.rules["shop"] = RuleChange(pattern="/refused/", window=600)
+    watched.look()
+    await eventually(lambda: len(watched.queries) == 2 and watched.feed.listeners)
+    assert watched.look() == {"shop": (0, True)}
+    watched.now = time.time()
+    watched.say("refused", ago=-1)
+    await watched.until({"shop": (1, False)})
+    assert watched.look(1300) == {"shop": (0, False)}
+    await watched.end()
+
+
+async def test_a_text_of_another_version_is_told_and_finds_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A rule that was kept when more was understood ends nothing."""
     watched = Watched()
     watched.rules["shop"] = RuleChange(pattern="/(?=refused)/", window=600)
-    assert watched.readings() == {"shop": (0, True)}
+    watched.look()
+    await asyncio.sleep(0.05)
     watched.say("payment refused")
-    assert watched.readings() == {"shop": (0, True)}
+    assert watched.look() == {"shop": (0, True)}
+    assert watched.look(700) == {"shop": (0, False)}
     assert caplog.text.count("finds nothing any more") == 1
+    assert not watched.queries
+    await watched.end()

@@ -11,7 +11,7 @@ import pytest
 from cove.cli import client as module
 from cove.cli.client import Client
 from cove.cli.options import Settings
-from cove.errors import InvalidFile, PlatformError, Unreachable
+from cove.errors import InvalidFile, PlatformError, RemoteError, Unreachable
 
 from support.fake_agent import FakeAgent, Hang, serving
 
@@ -105,6 +105,17 @@ def test_an_answer_that_breaks_off_is_a_lost_connection(client: Client, agent: F
     with pytest.raises(Unreachable) as caught:
         next(stream)
     assert caught.value.specific_code == "connection-lost"
+
+
+def test_a_stream_may_end_with_its_reason(client: Client, agent: FakeAgent) -> None:
+    """The agent's own words, code and exit code, behind what came before."""
+    error = {"code": "log-pattern", "message": "too slow", "hint": "a text", "exit_code": 3}
+    agent.streams["/v1/x"] = [[{"n": 1, "error": "of an item"}, {"error": error}]]
+    stream = client.stream("/v1/x")
+    assert next(stream)["n"] == 1
+    with pytest.raises(RemoteError, match="too slow") as caught:
+        next(stream)
+    assert (caught.value.specific_code, caught.value.exit_code) == ("log-pattern", 3)
 
 
 def test_silence_that_lasts_too_long_is_a_lost_agent(client: Client, agent: FakeAgent) -> None:

@@ -100,6 +100,12 @@ def test_what_stays_within_a_line_is_known(pattern: str, in_line: bool) -> None:
         ("a|b", "ac c b", True),
         ("a|b", "ac bc", False),
         ("-x-", "a-x-b", False),
+        (r"\Qa.b", "x a.b y", True),
+        (r"\Qa.b", "x aab y", False),
+        (r"\Qa.b", "xa.b y", False),
+        (r"\Qa.b\E", "x a.b y", True),
+        (r"\Q(\\", r"x (\\ y", True),
+        (r"a\\Qb", r"x a\Qb y", True),
     ],
 )
 def test_a_word_stands_alone(pattern: str, text: str, found: bool) -> None:

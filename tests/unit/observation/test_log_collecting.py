@@ -436,8 +436,9 @@ async def test_the_agents_own_lines_are_kept() -> None:
     assert [(r.source.app, r.text) for r in agent.store.records] == [("_agent", "ready")]
 
 
+@pytest.mark.parametrize("text", ["", r"<\d+>"])
 @pytest.mark.parametrize("limit", [0, 5, -1])
-async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int) -> None:
+async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int, text: str) -> None:
     """History and what comes, while lines are written and sealed all the time."""
     agent = Agent()
     agent.engine.run("c1")
@@ -456,7 +457,10 @@ async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int) -
 
         writing = asyncio.create_task(write())
         found: list[int] = []
-        async for item in reading.follow(LogQuery(app="shop", limit=limit)):
+        query = LogQuery(app="shop", limit=limit, text=text, regex=bool(text))
+        async for item in reading.follow(query):
+            if item is None:  # where the past ends
+                continue
             assert isinstance(item, Record)
             found.append(int(item.text.strip("<>")))
             if found[-1] == 199:
@@ -464,6 +468,35 @@ async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int) -
         await writing
     assert found == list(range(found[0], 200))
     assert found[0] == 0 if limit == 0 else found[0] >= 40
+
+
+@pytest.mark.parametrize("regex", [False, True])
+async def test_watching_counts_each_line_once_wherever_the_seam_is(*, regex: bool) -> None:
+    """The past comes in any order; then it is said that it is all told."""
+    agent = Agent()
+    agent.engine.run("c1")
+    async with agent.running() as reading:
+        buffer = agent.collector.buffers.of(("shop", "web"))
+        for n in range(50):
+            await agent.engine.write("c1", START + n * 100 * MILLI, f"<{n}>")
+            if n == 25:
+                await until(lambda: len(buffer.open) >= 20)
+                await agent.collector.seal(buffer)
+        found, ends = list[int](), 0
+        async for item in reading.watch(LogQuery(app="shop", text="<", regex=regex)):
+            if isinstance(item, Record):
+                found.append(int(item.text.strip("<>")))
+            else:
+                assert item is None
+                ends += 1
+                assert len(found) > 20
+                assert not agent.collector.feed.hurried
+                for n in range(50, 100):
+                    await agent.engine.write("c1", START + n * 100 * MILLI, f"<{n}>")
+            if ends and found[-1] == 99:
+                break
+    assert sorted(found) == list(range(100))
+    assert ends == 1
 
 
 async def test_a_regular_expression_is_looked_for_in_what_comes_too() -> None:
@@ -475,7 +508,8 @@ async def test_a_regular_expression_is_looked_for_in_what_comes_too() -> None:
         await agent.engine.write("c1", START + SECOND, "a1")
         await until(lambda: len(agent.collector.buffers.of(("shop", "web")).open) == 1)
         live = reading.follow(LogQuery(app="shop", text="^a[0-9]", regex=True))
-        found = [await anext(live)]
+        # A record, and the end of what was written: in this order, or not.
+        found = [await anext(live), await anext(live)]
         for n, text in enumerate(("b2", "ba3", "a4")):
             await agent.engine.write("c1", START + (2 + n) * SECOND, text)
         found.append(await anext(live))

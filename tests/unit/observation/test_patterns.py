@@ -1,11 +1,13 @@
-"""The text of the rule `log-pattern`: what it finds, what is refused, that it takes no time."""
+"""The text of the rule `log-pattern`: what it finds, and what is refused."""
 
 from __future__ import annotations
 
 import pytest
 
 from cove.errors import InvalidFile
-from cove.observation.alerts.patterns import MOST, compiled
+from cove.model.logs import Record, Source
+from cove.observation.alerts.patterns import asked
+from cove.observation.logs.matching import matcher
 
 
 @pytest.mark.parametrize(
@@ -29,18 +31,13 @@ from cove.observation.alerts.patterns import MOST, compiled
 )
 def test_what_a_text_finds(pattern: str, line: str, found: bool) -> None:
     """Plain text is itself, whatever is in it; between slashes it is a regular expression."""
-    assert compiled(pattern)(line) is found
+    record = Record(1, Source(app="shop", service="web"), line)
+    assert matcher(asked(pattern))(record) is found
 
 
 @pytest.mark.parametrize("pattern", ["/a*/", "/.*/", "/a|/", "/$/", "/(/", "/(.{0,100}e){9}/"])
 def test_what_cannot_be_used_is_refused(pattern: str) -> None:
     """What is true of every line, no expression at all, or too large for every line."""
     with pytest.raises(InvalidFile) as caught:
-        compiled(pattern)
+        asked(pattern)
     assert caught.value.specific_code == "alert-rule"
-
-
-def test_only_the_beginning_of_a_huge_record_is_looked_at() -> None:
-    """Its time has a bound."""
-    assert compiled("end")("x" * (MOST - 3) + "end")
-    assert not compiled("end")("x" * MOST + "end")

@@ -18,7 +18,8 @@ from cove.adapters.logstore.words import Bits, bounded, places
 from cove.model.expressions import Expression, Text, refused
 
 SECONDS: Final = 30  # of the processor's time, for the expression of one search
-# Bytes by instructions that are searched at once, a second at most; then a search may be ended.
+# Bytes by instructions that are searched at once, a second at most where no line alone has more;
+# then a search may be ended.
 _STEP: Final = 128 << 20
 _FEW: Final = 64  # places of the text in a chunk for which it is worth going from one to the next
 # Where Python reads an expression differently, or warns of it.

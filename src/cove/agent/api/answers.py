@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
@@ -43,8 +44,14 @@ def failure(error: CoveError) -> web.Response:
     return answer({"error": error.as_dict()}, status)
 
 
-async def stream(request: web.Request, items: AsyncIterator[Any]) -> web.StreamResponse:
-    """One JSON document a line, until the source ends or the client goes. None: an empty line."""
+async def stream(
+    request: web.Request, items: AsyncIterator[Any], *, final: bool = False
+) -> web.StreamResponse:
+    """One JSON document a line, until the source ends or the client goes. None: an empty line.
+
+    What goes wrong is told in a last line, as `failure` would, if it is `final`; else only by a
+    connection that breaks off, which clients take for a reason to ask again.
+    """
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     try:
@@ -54,15 +61,26 @@ async def stream(request: web.Request, items: AsyncIterator[Any]) -> web.StreamR
     except (ConnectionError, TimeoutError):
         _log.debug("a client went away from %s", request.path)
     except CoveError as error:
-        # The answer has begun: only a connection that breaks off says that it is not whole.
         _log.warning("%s: %s", request.path, error.message)
-        if request.transport is not None:
-            request.transport.abort()
+        await _end(request, response, error.as_dict() if final else None)
     finally:
         close = getattr(items, "aclose", None)
         if close is not None:
             await close()
     return response
+
+
+async def _end(
+    request: web.Request, response: web.StreamResponse, error: dict[str, Any] | None
+) -> None:
+    """Ends an answer that has begun and is not whole."""
+    if error is None:
+        if request.transport is not None:
+            request.transport.abort()
+        return
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        await response.write(_encoder.encode({"error": error}) + b"\n")
+        await response.write_eof()
 
 
 def begun(rollout: Rollout) -> web.Response:

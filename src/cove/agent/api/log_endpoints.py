@@ -16,6 +16,7 @@ from cove.agent.api.answers import answer, stream
 from cove.agent.api.endpoint import endpoint, flag, nanoseconds, whole
 from cove.agent.platform import Parts
 from cove.errors import NotFound, PlatformError
+from cove.model.expressions import LARGEST, LIVELY, Expression
 from cove.model.logs import (
     ACCESS,
     AGENT_APP,
@@ -85,18 +86,22 @@ class LogEndpoints:
         tail = min(whole(request, "tail", 100, least=-1), _MOST)
         if follow and (newest or query.before or query.after):
             raise ValueError("follow goes with neither newest nor context")
+        if query.regex:  # refused before the answer begins
+            Expression(query.text, word=query.word, largest=LIVELY if follow else LARGEST)
         await self._check(query.requests_of or app)
         if not self._reading().available:
-            return await stream(request, self._directly(query, tail, follow=follow))
-        if follow:
+            lines = self._directly(query, tail, follow=follow)
+        elif follow:
             # Of the API -1 is all; of `follow` 0.
             limited = replace(query, limit={0: -1, -1: 0}.get(tail, tail))
-            return await stream(request, _views(self._reading().follow(limited)))
-        if tail == 0:
-            return await stream(request, _none())
-        limited = replace(query, limit=max(tail, 0))
-        found = self._reading().newest_first if newest else self._reading().in_order
-        return await stream(request, await _begun(_views(found(limited))))
+            lines = _views(self._reading().follow(limited))
+        elif tail == 0:
+            lines = _none()
+        else:
+            limited = replace(query, limit=max(tail, 0))
+            found = self._reading().newest_first if newest else self._reading().in_order
+            lines = await _begun(_views(found(limited)))
+        return await stream(request, lines, final=True)
 
     async def _check(self, app: str) -> None:
         """An app that was removed has logs; one that never was is a typing error."""
@@ -132,7 +137,7 @@ class LogEndpoints:
             record = _record(query.app, line) if line is not None else None
             if record is None:
                 yield None
-            elif wanted(record):
+            elif await asyncio.to_thread(wanted, record) if query.regex else wanted(record):
                 yield view(record)
 
 

@@ -1,29 +1,23 @@
 """What a text of the rule `log-pattern` means. Pure; imported in this package and by the agent.
 
-Every line of every app is held against it as it comes, in the process that serves. So an
-expression may only be so large, and takes time in proportion to the line.
+Every line of every app is held against it as it comes, so an expression may only be so large.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 from cove.errors import InvalidFile, Refused
 from cove.model.expressions import LIVELY, Expression
-
-MOST: Final = 1 << 16  # characters of a record that are looked at
-Says = Callable[[str], bool]
+from cove.model.logs import LogQuery
 
 
-def compiled(pattern: str) -> Says:
-    """What says whether a record has the text. Raises InvalidFile (`alert-rule`).
+def asked(pattern: str) -> LogQuery:
+    """What to look for in the logs, of all apps and times. Raises InvalidFile (`alert-rule`).
 
     `/…/` is a regular expression, as for `cove logs`; behind it may stand `i`, for either case.
     """
     body, either = _expression(pattern)
     if body is None:
-        return lambda text: pattern in text[:MOST]
+        return LogQuery(text=pattern)
     try:
         expression = Expression(body, ignore_case=either, largest=LIVELY)
     except Refused as refusal:
@@ -34,7 +28,7 @@ def compiled(pattern: str) -> Says:
             code="alert-rule",
             hint="cove alerts set --help",
         )
-    return lambda text: expression.matches(text[:MOST].encode("utf-8", "surrogatepass"))
+    return LogQuery(text=body, regex=True, ignore_case=either)
 
 
 def _expression(pattern: str) -> tuple[str | None, bool]:

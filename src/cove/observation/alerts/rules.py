@@ -13,7 +13,7 @@ from msgspec.structs import asdict, fields, replace
 from cove.errors import InvalidFile
 from cove.model.alerts import Rule, RuleChange, RuleName, RuleView
 from cove.model.suggestions import nearest
-from cove.observation.alerts.patterns import compiled
+from cove.observation.alerts.patterns import asked
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 3600.0
@@ -255,7 +255,7 @@ def checked(name: RuleName, change: RuleChange, base: Rule) -> None:
         if wrong:
             raise InvalidFile(text, code="alert-rule", hint="cove alerts set --help")
     if change.pattern:
-        compiled(change.pattern)
+        asked(change.pattern)
 
 
 def fitted(name: RuleName, change: RuleChange, base: Rule) -> RuleChange:

@@ -93,7 +93,7 @@ class Buffers:
 
     def writer(self, buffer: Buffer) -> Callable[[Record], None]:
         """What takes the buffer's records. It is called for every line, so it does little."""
-        listeners, watchers, hear = self._feed.listeners, self._feed.watchers, self._feed.hear
+        listeners, hear = self._feed.listeners, self._feed.hear
 
         def add(record: Record) -> None:
             if not buffer.open:
@@ -104,7 +104,7 @@ class Buffers:
             self.size += size + _OVERHEAD
             if buffer.text >= CHUNK:
                 self.full.set()
-            if listeners or watchers:
+            if listeners:
                 hear(record)
 
         return add

@@ -172,7 +172,7 @@ class Collector:
                 self._failed(error)
 
     def _pace(self) -> float:
-        return _LIVELY if self.feed.listeners else _CALM
+        return _LIVELY if self.feed.hurried else _CALM
 
     # --- what goes on
 

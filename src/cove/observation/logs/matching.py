@@ -22,10 +22,17 @@ def matcher(query: LogQuery) -> Callable[[Record], bool]:
     Raises Refused (`log-pattern`) for a regular expression that is none, or too large to be tried
     on each record as it comes.
     """
-    says = _text(query)
+    fits, says = within(query), saying(query)
+    if says is None:
+        return fits
+    return lambda record: fits(record) and says(record.text)
+
+
+def within(query: LogQuery) -> Callable[[Record], bool]:
+    """Whether a record fits all of a query but the text that is looked for."""
     about = router_of(query.requests_of) if query.requests_of else ""
 
-    def matches(record: Record) -> bool:
+    def fits(record: Record) -> bool:
         at, source = record.at, record.source
         return (
             record.level >= query.level
@@ -37,13 +44,13 @@ def matcher(query: LogQuery) -> Callable[[Record], bool]:
             and query.container in ("", source.container)
             and query.stream in ("", source.stream)
             and about in record.text
-            and (says is None or says(record.text))
         )
 
-    return matches
+    return fits
 
 
-def _text(query: LogQuery) -> Callable[[str], bool] | None:
+def saying(query: LogQuery) -> Callable[[str], bool] | None:
+    """Whether a text holds what is looked for; None when nothing is. Raises as `matcher`."""
     if not query.text:
         return None
     if query.regex:

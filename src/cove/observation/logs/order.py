@@ -56,7 +56,9 @@ class _Order:
     def certain(self) -> bool:
         """Whether looking further back would not change the verdict."""
         if self._doubt.at == self._doubt.last:
-            return self._older or self._count > self._doubt.count
+            # Older lines alone: the answer broke off before what was read once.
+            enough = self._count >= self._doubt.count
+            return (enough and self._older) or self._count > self._doubt.count
         return self._last >= 0 and self._first >= 0
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 from itertools import islice
@@ -22,7 +22,7 @@ from cove.errors import PlatformError
 from cove.model.access import router_of
 from cove.model.logs import LogCount, LogQuery, LogService, Record
 from cove.observation.logs.collector import Collector
-from cove.observation.logs.matching import matcher
+from cove.observation.logs.live import Live
 from cove.ports.logs import LogSearch, LogStore
 
 _BATCH: Final = 500  # records handed on at once,
@@ -101,32 +101,43 @@ class Reading:
     async def follow(self, query: LogQuery) -> AsyncGenerator[Record | int | None, None]:
         """What was written, in order, then what comes, no record left out or told twice.
 
-        `limit` is as for `in_order`; -1 leaves out the past. None marks ten quiet seconds; a
-        number, how many records were left out because the reader was too slow. Raises Refused for
-        a regular expression that cannot be.
+        `limit` is as for `in_order`; -1 leaves out the past. None marks its end, and ten quiet
+        seconds; a number, how many records were left out because they came too fast to be looked
+        at or told. Raises Refused for a regular expression that cannot be.
         """
-        # Before the past is looked at: what comes meanwhile may be in both, and is told here.
-        listener = self._collector.feed.listen(matcher(query))
-        heard = listener.heard = Counter()
+        async with aclosing(self._from_past(query, self.in_order, hurry=True)) as found:
+            async for item in found:
+                yield item
+
+    async def watch(self, query: LogQuery) -> AsyncGenerator[Record | int | None, None]:
+        """As `follow`, with the past in any order, for those who are in no hurry."""
+        async with aclosing(self._from_past(query, self.newest_first, hurry=False)) as found:
+            async for item in found:
+                yield item
+
+    async def _from_past(
+        self, query: LogQuery, tell: Callable[[LogQuery], Records], *, hurry: bool
+    ) -> AsyncGenerator[Record | int | None, None]:
+        # Before the past is looked at: what comes meanwhile may be in both, and is told as coming.
+        live = Live(self._collector.feed, query, hurry=hurry)
         try:
             if query.limit >= 0:
-                async with aclosing(self.in_order(query)) as past:
+                async with aclosing(tell(query)) as past:
                     async for record in past:
-                        if not heard[record]:
+                        if not live.heard(record):
                             yield record
-            listener.heard = None
+                yield None
+            live.past_is_told()
             while True:
-                records, lost = listener.take()
+                records, lost = await live.take(_QUIET)
                 for record in records:
                     yield record
                 if lost:
                     yield lost
-                try:
-                    await asyncio.wait_for(listener.wait(), _QUIET)
-                except TimeoutError:
+                if not records and not lost:
                     yield None
         finally:
-            self._collector.feed.leave(listener)
+            live.close()
 
     async def counts(self, query: LogQuery) -> tuple[LogCount, ...]:
         """Records by minute, service and level; those of the last minutes may be missing."""
