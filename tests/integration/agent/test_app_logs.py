@@ -239,8 +239,8 @@ def test_what_is_too_large_to_be_followed_can_be_searched_for(agent, spoken):
     large = "line-[abc](.{0,100}e){6}|line-a"
     assert marks(read(agent, name, text=large, regex=1, tail=-1)) == ["line-a"]
     said = agent.cove("logs", name, "-f", "--grep", f"/{large}/")
-    assert said.returncode == 3
-    assert "steps" in said.stderr
+    assert said.code == 3
+    assert "steps" in said.err
 
 
 def test_a_long_text_of_any_script_is_looked_for(agent, spoken):

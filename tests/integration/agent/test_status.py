@@ -88,3 +88,35 @@ def test_a_pattern_that_cannot_be_meant_is_refused(agent: Agent):
     assert "true of every line" in said.err
     rules = agent.api("GET", "/v1/alerts/rules")["rules"]
     assert not any(view["rule"]["pattern"] for view in rules if not view["app"])
+
+
+def test_a_killed_agent_counts_what_was_written_before(agent: Agent, images):
+    """Each record once: those before the kill, those while no agent runs, those behind it."""
+    text = app_file("counted", images.hello, environment={"DATA_DIR": "/no/such/folder"})
+    agent.deploy(text).expect("live")
+    pattern = "no such file or directory"
+    change = {"app": "counted", "window": 600, "threshold": 70, "pattern": f"/{pattern}/i"}
+
+    def fail(times: int) -> None:
+        for _ in range(times):
+            assert agent.web.get(host("counted"), "/count", method="POST").status == 500
+
+    def written() -> int:
+        with agent.stream("/v1/apps/counted/logs", tail=-1, text=pattern, ignore_case=1) as lines:
+            return sum(1 for _ in lines)
+
+    def told() -> str:
+        found = agent.api("GET", "/v1/alerts")["alerts"]
+        return " ".join(a["text"] for a in found if a["phase"] == "firing" and a["app"] == "counted")
+
+    fail(20)
+    set_rule(agent, "log-pattern", **change)
+    fail(20)
+    until(lambda: written() >= 40, "what was written is kept", LONG, 0.5)
+    agent.kill9()
+    fail(20)
+    agent.start()
+    assert not told()
+    fail(20)
+    until(lambda: f"{written()} lines have" in told(), "each record is counted once", LONG, 1.0)
+    agent.act("counted", "remove")
