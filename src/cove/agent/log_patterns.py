@@ -52,13 +52,9 @@ class _Pattern:
         self._task.cancel()
 
     def within(self, app: str, first: int) -> int:
-        """The app's records from a minute on; what is too old is dropped."""
+        """The app's records from a minute on."""
         counts = self._counts.get(app)
-        if not counts:
-            return 0
-        for minute in [m for m in counts if m < first - _KEPT]:
-            del counts[minute]
-        return sum(count for minute, count in counts.items() if minute >= first)
+        return sum(n for minute, n in counts.items() if minute >= first) if counts else 0
 
     async def _run(self) -> None:
         try:
@@ -94,8 +90,16 @@ class _Pattern:
                 elif isinstance(item, int):
                     self._left_out(item)
                 else:
-                    counts = self._counts.setdefault(item.source.app, Counter())
-                    counts[item.at // _NANO_MINUTE] += 1
+                    self._add(item.source.app, item.at // _NANO_MINUTE)
+
+    def _add(self, app: str, minute: int) -> None:
+        if app.startswith("_"):
+            return
+        counts = self._counts.setdefault(app, Counter())
+        if minute not in counts:
+            for old in [m for m in counts if m < minute - _KEPT]:
+                del counts[old]
+        counts[minute] += 1
 
     def _left_out(self, count: int) -> None:
         if time.monotonic() - self._warned > _RARELY:

@@ -107,7 +107,9 @@ def test_a_killed_agent_counts_what_was_written_before(agent: Agent, images):
 
     def told() -> str:
         found = agent.api("GET", "/v1/alerts")["alerts"]
-        return " ".join(a["text"] for a in found if a["phase"] == "firing" and a["app"] == "counted")
+        return " ".join(
+            a["text"] for a in found if a["phase"] == "firing" and a["app"] == "counted"
+        )
 
     fail(20)
     set_rule(agent, "log-pattern", **change)

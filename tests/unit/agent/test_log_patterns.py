@@ -122,6 +122,21 @@ async def test_what_was_written_before_is_counted_once(pattern: str) -> None:
     await watched.end()
 
 
+async def test_what_is_older_than_any_window_is_dropped() -> None:
+    """Also of apps that nobody asks about: over months it would add up."""
+    watched = Watched()
+    watched.rules[""] = RuleChange(pattern="x", window=7 * 86_400)
+    for days in range(6, 0, -1):
+        watched.say("x", app="other", ago=days * 86_400)
+    await watched.until({"blog": (0, False), "shop": (0, False)})
+    watched.say("x", app="other", ago=-4 * 86_400)
+    watched.say("x", app="_proxy")
+    counts = watched.source._patterns[""]._counts
+    await eventually(lambda: len(counts["other"]) == 4)
+    assert set(counts) == {"other"}
+    await watched.end()
+
+
 async def test_a_text_for_all_apps_is_looked_for_in_those_that_have_no_own() -> None:
     """An app may have none; cove's own lines are left out."""
     watched = Watched()
