@@ -29,6 +29,7 @@ _NANO: Final = 1_000_000_000
 _NANO_MINUTE: Final = 60_000_000_000
 _KEPT: Final = 7 * 24 * 60  # minutes, as the longest window of a rule
 _AGAIN: Final = 5.0  # seconds after which a store that could not be read is tried again
+_SET_BACK: Final = 1.0  # seconds; less makes no difference to windows
 _RARELY: Final = 600.0  # seconds between two warnings of lines that were left out
 # Tells records from the query's beginning on and then as they come, as `Reading.watch` does.
 Watch = Callable[[LogQuery], AsyncGenerator[Record | int | None, None]]
@@ -40,6 +41,7 @@ class _Pattern:
     def __init__(self, text: str, app: str, window: float, watch: Watch) -> None:
         self.text = text
         self.window = window
+        self.began = -math.inf  # when it was last begun
         self.known_from = math.inf  # from then on every record is counted
         self._app = app
         self._watch = watch
@@ -78,7 +80,7 @@ class _Pattern:
                 await asyncio.sleep(_AGAIN)
 
     async def _count(self, query: LogQuery, *, past: bool) -> None:
-        now = time.time()
+        self.began = now = time.time()
         since = now - self.window if past else now
         self._counts.clear()
         self.known_from = math.inf if past else now
@@ -118,7 +120,7 @@ class LogPatterns:
 
     def read(self, rules: RuleBook, now: float) -> Iterator[Reading]:
         """How many records within the rule's window, for every app that has a text."""
-        self._settle(rules)
+        self._settle(rules, now)
         for app in self._apps():
             pattern = self._of(app)
             if pattern is None:
@@ -136,14 +138,18 @@ class LogPatterns:
                 hold=count <= rule.clear and pattern.known_from > now - rule.window,
             )
 
-    def _settle(self, rules: RuleBook) -> None:
-        """Takes up the texts as they are set now; what was counted for another is dropped."""
+    def _settle(self, rules: RuleBook, now: float) -> None:
+        """Takes up the texts as they are set now; what was counted for another is dropped.
+
+        So is what was begun in the future: nothing comes from there once the clock is set back.
+        """
         own = rules.apps("log-pattern")
         wanted = {app: rules.of("log-pattern", app) for app in ("", *own)}
         self._silent = frozenset(app for app in own if not wanted[app].pattern)
         for app, known in list(self._patterns.items()):
             rule = wanted.get(app)
-            if rule is None or rule.pattern != known.text or rule.window > known.window:
+            same = rule and rule.pattern == known.text and rule.window <= known.window
+            if not same or now < known.began - _SET_BACK:
                 self._patterns.pop(app).close()
         for app, rule in wanted.items():
             if rule.pattern and app not in self._patterns:

@@ -167,6 +167,18 @@ async def test_another_text_and_a_longer_window_begin_anew() -> None:
     await watched.end()
 
 
+async def test_a_clock_that_is_set_back_begins_anew() -> None:
+    """What comes then is older than the window that was looked at."""
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600)
+    await watched.until({"shop": (0, False)})
+    watched.look(-0.5)
+    assert len(watched.queries) == 1
+    assert watched.look(-3600) == {"shop": (0, True)}
+    await eventually(lambda: len(watched.queries) == 2)
+    await watched.end()
+
+
 async def test_logs_that_are_away_are_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then nothing begins and nothing ends."""
     monkeypatch.setattr(log_patterns, "_AGAIN", 0.1)
