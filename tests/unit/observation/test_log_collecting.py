@@ -499,6 +499,41 @@ async def test_watching_counts_each_line_once_wherever_the_seam_is(*, regex: boo
     assert ends == 1
 
 
+@pytest.mark.parametrize("text", ["<", r"<\d+>"], ids=["text", "expression"])
+@pytest.mark.parametrize("seed", range(12))
+async def test_watching_amid_trouble_counts_each_line_once(seed: int, text: str) -> None:
+    """Begun at any moment, while lines are sealed, sent twice and connections break off."""
+    dice, agent = random.Random(seed), Agent()  # noqa: S311 - dice
+    agent.engine.run("c1")
+    agent.engine.batch = dice.choice([1, 7, 1000])
+    writer = Writer(agent, dice, coarse=False)
+    found: dict[str, list[int]] = {"stdout": [], "stderr": []}
+
+    async def watch(reading: Reading) -> None:
+        query = LogQuery(app="shop", text=text, regex=text != "<")
+        async for item in reading.watch(query):
+            if isinstance(item, Record):
+                found[item.source.stream] += map(int, re.findall(r"<(\d+)>", item.text))
+
+    async with agent.running() as reading:
+        for _ in range(dice.randint(0, 60)):
+            await writer.line()
+            await writer.trouble()
+        await until(agent.collector._began.is_set)
+        watching = asyncio.create_task(watch(reading))
+        for _ in range(dice.randint(0, 60)):
+            await writer.line()
+            await writer.trouble()
+        await agent.engine.stop("c1")
+        await agent.collector.drained(["c1"])
+        await until(lambda: sum(map(len, found.values())) >= sum(writer.counts.values()))
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+    for stream, count in writer.counts.items():
+        assert sorted(found[stream]) == list(range(1, count + 1)), stream
+
+
 async def test_a_regular_expression_is_looked_for_in_what_comes_too() -> None:
     """In the past and in what follows alike; one that is none is refused before anything."""
     agent = Agent()
