@@ -12,13 +12,13 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from msgspec.structs import replace
 
 from cove.errors import InvalidFile, PlatformError, Refused
-from cove.model.alerts import Reading
+from cove.model.alerts import Reading, Rule
 from cove.model.logs import LogQuery, Record
 from cove.observation.alerts.patterns import asked
 from cove.ports.watching import RuleBook
@@ -38,14 +38,19 @@ Watch = Callable[[LogQuery], AsyncGenerator[Record | int | None, None]]
 class _Pattern:
     """One text of one app, or of all, and how many records have it, by app and minute."""
 
-    def __init__(self, text: str, app: str, window: float, watch: Watch) -> None:
+    def __init__(
+        self, text: str, app: str, window: float, watch: Watch, turn: asyncio.Lock
+    ) -> None:
+        """`turn`: of looking at the past, which one does at a time."""
         self.text = text
         self.window = window
         self.began = -math.inf  # when it was last begun
         self.known_from = math.inf  # from then on every record is counted
         self._app = app
         self._watch = watch
+        self._turn = turn
         self._counts: dict[str, Counter[int]] = {}
+        self._left_out = 0
         self._warned = -math.inf
         self._task = asyncio.create_task(self._run())
 
@@ -53,14 +58,20 @@ class _Pattern:
         """Counts no more."""
         self._task.cancel()
 
-    def within(self, app: str, first: int) -> int:
-        """The app's records from a minute on."""
+    def serves(self, rule: Rule | None) -> bool:
+        """Whether what it counts is what the rule asks for."""
+        if rule is None or not rule.enabled:
+            return False
+        return rule.pattern == self.text and rule.window <= self.window
+
+    def within(self, app: str, first: int, last: int) -> int:
+        """The app's records from one minute to another."""
         counts = self._counts.get(app)
-        return sum(n for minute, n in counts.items() if minute >= first) if counts else 0
+        return sum(n for at, n in counts.items() if first <= at <= last) if counts else 0
 
     async def _run(self) -> None:
         try:
-            query = replace(asked(self.text), app=self._app)
+            query = replace(asked(self.text), app=self._app, apps_only=True)
         except InvalidFile as error:  # kept by a version that understood it
             _log.warning("the alert on %r finds nothing any more: %s", self.text, error.message)
             self.known_from = time.time()
@@ -80,41 +91,62 @@ class _Pattern:
                 await asyncio.sleep(_AGAIN)
 
     async def _count(self, query: LogQuery, *, past: bool) -> None:
-        self.began = now = time.time()
-        since = now - self.window if past else now
+        if not past:
+            await self._listen(query, time.time(), limit=-1)
+            return
+        self.known_from = math.inf
+        async with AsyncExitStack() as turn:
+            await turn.enter_async_context(self._turn)
+            await self._listen(query, time.time() - self.window, limit=0, turn=turn)
+
+    async def _listen(
+        self, query: LogQuery, since: float, *, limit: int, turn: AsyncExitStack | None = None
+    ) -> None:
+        self.began = time.time()
+        self.known_from = since if turn is None else math.inf
         self._counts.clear()
-        self.known_from = math.inf if past else now
-        from_then = replace(query, since=int(since * _NANO), limit=0 if past else -1)
+        from_then = replace(query, since=int(since * _NANO), limit=limit)
         async with aclosing(self._watch(from_then)) as found:
             async for item in found:
-                if item is None:
-                    self.known_from = since
-                elif isinstance(item, int):
-                    self._left_out(item)
-                else:
+                if isinstance(item, Record):
                     self._add(item.source.app, item.at // _NANO_MINUTE)
+                    continue
+                self._warn(item or 0)
+                if item is None and turn is not None:
+                    self.known_from = since
+                    await turn.aclose()
 
     def _add(self, app: str, minute: int) -> None:
         if app.startswith("_"):
             return
         counts = self._counts.setdefault(app, Counter())
-        if minute not in counts:
+        if counts and minute > next(reversed(counts)):
             for old in [m for m in counts if m < minute - _KEPT]:
                 del counts[old]
         counts[minute] += 1
 
-    def _left_out(self, count: int) -> None:
-        if time.monotonic() - self._warned > _RARELY:
+    def _warn(self, left_out: int) -> None:
+        self._left_out += left_out
+        if self._left_out and time.monotonic() - self._warned > _RARELY:
             self._warned = time.monotonic()
+            count, self._left_out = self._left_out, 0
             _log.warning("%d lines came too fast to be held against %r", count, self.text)
 
 
 class LogPatterns:
-    """Listens only while there is a text to look for. `apps` says which apps there are."""
+    """Listens only while there is a text to look for.
 
-    def __init__(self, watch: Watch, apps: Callable[[], list[str]]) -> None:
+    `apps` says which apps there are; `caught_up`, whether what was written while no agent ran has
+    been read, and comes no more.
+    """
+
+    def __init__(
+        self, watch: Watch, apps: Callable[[], list[str]], caught_up: Callable[[], bool]
+    ) -> None:
         self._watch = watch
         self._apps = apps
+        self._caught_up = caught_up
+        self._turn = asyncio.Lock()
         self._patterns: dict[str, _Pattern] = {}  # by app; "": of those that have none of their own
         self._silent: frozenset[str] = frozenset()  # apps whose own setting is: none
 
@@ -126,7 +158,9 @@ class LogPatterns:
             if pattern is None:
                 continue
             rule = rules.of("log-pattern", app)
-            count = pattern.within(app, int((now - rule.window) // _MINUTE))
+            begin = now - rule.window
+            known = pattern.known_from <= begin and self._caught_up()
+            count = pattern.within(app, int(begin // _MINUTE), int(now // _MINUTE) + 1)
             lines = "1 line has" if count == 1 else f"{count} lines have"
             yield Reading(
                 rule="log-pattern",
@@ -134,8 +168,8 @@ class LogPatterns:
                 subject="",
                 value=count,
                 text=f"{lines} {pattern.text!r} within {rule.window / _MINUTE:g} min",
-                # What was there before is not counted yet.
-                hold=count <= rule.clear and pattern.known_from > now - rule.window,
+                # There may be more than was counted yet.
+                hold=count < rule.threshold and not known,
             )
 
     def _settle(self, rules: RuleBook, now: float) -> None:
@@ -147,13 +181,13 @@ class LogPatterns:
         wanted = {app: rules.of("log-pattern", app) for app in ("", *own)}
         self._silent = frozenset(app for app in own if not wanted[app].pattern)
         for app, known in list(self._patterns.items()):
-            rule = wanted.get(app)
-            same = rule and rule.pattern == known.text and rule.window <= known.window
-            if not same or now < known.began - _SET_BACK:
+            if not known.serves(wanted.get(app)) or now < known.began - _SET_BACK:
                 self._patterns.pop(app).close()
         for app, rule in wanted.items():
-            if rule.pattern and app not in self._patterns:
-                self._patterns[app] = _Pattern(rule.pattern, app, rule.window, self._watch)
+            if rule.enabled and rule.pattern and app not in self._patterns:
+                self._patterns[app] = _Pattern(
+                    rule.pattern, app, rule.window, self._watch, self._turn
+                )
 
     def _of(self, app: str) -> _Pattern | None:
         if app in self._silent or app.startswith("_"):

@@ -169,7 +169,11 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     observation = assemble_observation(surroundings)
     measuring.listen(observation.oom.take)
     observation.alerting.add(MetricReadings(measuring.recent))
-    patterns = LogPatterns(logs.reading.watch, lambda: [one.name for one in store.apps()])
+    patterns = LogPatterns(
+        logs.reading.watch,
+        lambda: [one.name for one in store.apps()],
+        lambda: logs.collector.caught_up,
+    )
     observation.alerting.add(patterns)
     page_parts = PageParts(
         store=store,

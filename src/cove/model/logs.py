@@ -77,6 +77,7 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     after: int = 0
     # Of the proxy's lines those about one app's requests; goes with its app and service alone.
     requests_of: str = ""
+    apps_only: bool = False  # of what comes: none of cove's own lines and of the proxy's
 
 
 class LogCount(Struct, frozen=True):

@@ -35,7 +35,8 @@ class Watched:
         self.written: list[Record] = []
         self.queries: list[LogQuery] = []
         self.failures: list[CoveError] = []  # of looks at the past
-        self.source = LogPatterns(self.watch, lambda: ["blog", "shop"])
+        self.caught_up = True
+        self.source = LogPatterns(self.watch, lambda: ["blog", "shop"], lambda: self.caught_up)
         self.rules: dict[str, RuleChange] = {}
         self.now = time.time()
 
@@ -134,6 +135,81 @@ async def test_what_is_older_than_any_window_is_dropped() -> None:
     counts = watched.source._patterns[""]._counts
     await eventually(lambda: len(counts["other"]) == 4)
     assert set(counts) == {"other"}
+    await watched.end()
+
+
+async def test_nothing_ends_while_what_was_missed_is_still_read() -> None:
+    """Behind a crash lines come late: until they have, too few are counted."""
+    watched = Watched()
+    watched.caught_up = False
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600, threshold=3)
+    for n in range(3):
+        await watched.until({"shop": (n, True)})
+        watched.say("refused", ago=30)
+    await watched.until({"shop": (3, False)})
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600, threshold=4)
+    assert watched.look() == {"shop": (3, True)}
+    watched.caught_up = True
+    assert watched.look() == {"shop": (3, False)}
+    await watched.end()
+
+
+async def test_a_rule_that_is_off_looks_for_nothing() -> None:
+    """As one without a text."""
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="refused")
+    await watched.until({"shop": (0, False)})
+    watched.rules["shop"] = RuleChange(pattern="refused", enabled=False)
+    watched.look()
+    await eventually(lambda: not watched.feed.listeners)
+    await watched.end()
+
+
+async def test_what_is_to_come_does_not_count() -> None:
+    """Lines from before the clock was set back have a time that is to come."""
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600)
+    watched.say("refused", ago=-1800)
+    await watched.until({"shop": (0, False)})
+    watched.say("refused")
+    await watched.until({"shop": (1, False)})
+    await watched.end()
+
+
+async def test_lines_of_coves_own_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many requests the proxy logs, the apps' lines are looked at."""
+    monkeypatch.setattr("cove.observation.logs.feed.MOST_RECORDS", 10)
+    watched = Watched()
+    watched.rules[""] = RuleChange(pattern="/refused/")
+    await watched.until({"blog": (0, False), "shop": (0, False)})
+    for _ in range(50):
+        watched.say("refused", app="_proxy")
+    watched.say("refused")
+    await watched.until({"blog": (0, False), "shop": (1, False)})
+    await watched.end()
+
+
+async def test_what_was_left_out_is_told_in_sum(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Seldom, and all of it."""
+    monkeypatch.setattr("cove.observation.logs.feed.MOST_RECORDS", 10)
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600)
+    await watched.until({"shop": (0, False)})
+    for _ in range(15):
+        watched.say("refused")
+    await watched.until({"shop": (10, False)})
+    assert "5 lines came too fast" in caplog.text
+    for _ in range(12):
+        watched.say("refused")
+    await watched.until({"shop": (20, False)})
+    monkeypatch.setattr(log_patterns, "_RARELY", 0.0)
+    for _ in range(13):
+        watched.say("refused")
+    await watched.until({"shop": (30, False)})
+    assert caplog.text.count("came too fast") == 2
+    assert "5 lines came too fast to be held against 'refused'" in caplog.text.split("\n")[-2]
     await watched.end()
 
 

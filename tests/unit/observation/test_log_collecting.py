@@ -499,6 +499,34 @@ async def test_watching_counts_each_line_once_wherever_the_seam_is(*, regex: boo
     assert ends == 1
 
 
+async def test_it_is_known_when_what_was_missed_is_read() -> None:
+    """Not while Docker is away, or sends what is old; of what ended, once it is kept."""
+    agent = Agent()
+    agent.engine.run("c1")
+    agent.engine.run("c2")
+    agent.engine.batch = 1
+    for n in range(20):
+        await agent.engine.write("c1", START + n * SECOND, f"<{n}>")
+        await agent.engine.write("c2", START + n * SECOND, f"<{n}>")
+    await agent.engine.stop("c2")
+    assert not agent.collector.caught_up
+    async with agent.running():
+        await until(agent.collector._began.is_set)
+        agent.engine.fault = PlatformError("Docker is away")
+        await asyncio.sleep(0.05)
+        assert not agent.collector.caught_up
+        agent.engine.fault = None
+        await until(lambda: agent.collector.caught_up)
+        assert len(agent.collector._followers) == 2
+        kept = agent.store.records + [
+            r for b in agent.collector.buffers.matching("shop") for r in b.open
+        ]
+        assert numbered(kept, "stdout").count(19) == 2
+        agent.engine.run("c3")
+        await until(lambda: len(agent.collector._followers) == 3)
+        assert agent.collector.caught_up
+
+
 @pytest.mark.parametrize("text", ["<", r"<\d+>"], ids=["text", "expression"])
 @pytest.mark.parametrize("seed", range(12))
 async def test_watching_amid_trouble_counts_each_line_once(seed: int, text: str) -> None:

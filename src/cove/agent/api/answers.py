@@ -63,6 +63,9 @@ async def stream(
     except CoveError as error:
         _log.warning("%s: %s", request.path, error.message)
         await _end(request, response, error.as_dict() if final else None)
+    except Exception as error:  # noqa: BLE001 - what has begun cannot become another answer
+        _log.exception("%s %s", request.method, request.path)
+        await _end(request, response, _bug(error).as_dict() if final else None)
     finally:
         close = getattr(items, "aclose", None)
         if close is not None:
@@ -106,6 +109,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         )
     except Exception as error:  # noqa: BLE001 - the last resort: a bug becomes an answer and a log entry
         _log.exception("%s %s", request.method, request.path)
-        bug = CoveError(f"a bug in cove: {type(error).__name__}: {error}", code="bug")
-        bug.exit_code = EXIT_BUG
-        return failure(bug)
+        return failure(_bug(error))
+
+
+def _bug(error: Exception) -> CoveError:
+    bug = CoveError(f"a bug in cove: {type(error).__name__}: {error}", code="bug")
+    bug.exit_code = EXIT_BUG
+    return bug

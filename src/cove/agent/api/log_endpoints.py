@@ -87,7 +87,12 @@ class LogEndpoints:
         if follow and (newest or query.before or query.after):
             raise ValueError("follow goes with neither newest nor context")
         if query.regex:  # refused before the answer begins
-            Expression(query.text, word=query.word, largest=LIVELY if follow else LARGEST)
+            Expression(
+                query.text,
+                word=query.word,
+                ignore_case=query.ignore_case,
+                largest=LIVELY if follow else LARGEST,
+            )
         await self._check(query.requests_of or app)
         if not self._reading().available:
             lines = self._directly(query, tail, follow=follow)
@@ -216,10 +221,15 @@ async def _begun(
 
     async def rest() -> AsyncGenerator[LogView | None, None]:
         async with aclosing(views):
-            while not task.done():
-                await asyncio.wait([task], timeout=_QUIET)
-                if not task.done():
-                    yield None
+            try:
+                while not task.done():
+                    await asyncio.wait([task], timeout=_QUIET)
+                    if not task.done():
+                        yield None
+            finally:
+                if not task.done():  # the client has left
+                    task.cancel()
+                    await asyncio.wait([task])
             found = task.result()
             if found is None:
                 return

@@ -70,6 +70,7 @@ class Follower:
         self.container = container
         self.newest = 0  # the last time read of any stream
         self.ended = asyncio.Event()  # all that the container wrote is kept
+        self.current = False  # all that was written before reading began has been read
         self._started = asyncio.Event()
         self._hurried = False
         self._looked = 0  # the newest time when a silence was last looked into
@@ -227,6 +228,7 @@ class Follower:
             lane.end()
         for buffer in {id(b): b for b, _ in self._reads}.values():
             await self._seal(buffer)
+        self.current = True
         self.ended.set()
 
     async def _read(
@@ -243,6 +245,7 @@ class Follower:
         while True:
             if entries is None:
                 self._quiet(time.time_ns())
+                self.current = self.current or follows
                 if follows and time.monotonic() - came >= _silence(begun):
                     entries = await self._stalls(connection)
                     if entries is None:
@@ -252,6 +255,7 @@ class Follower:
             if entries:
                 came = time.monotonic()
                 await self._take(entries)
+                self.current = self.current or _recent(entries)
                 pause = min(_paced(pause, _weight(entries)), self._pace())
                 if not self._hurried:
                     await self._pause(pause)
@@ -362,9 +366,13 @@ class _Lag:
         self._current = False
 
     def appeared(self, entries: Sequence[LogEntry]) -> bool:
-        late = time.time_ns() - entries[0][1] > _BEHIND
+        late = not _recent(entries[:1])
         self._current = self._current or not late
         return late and self._current
+
+
+def _recent(entries: Sequence[LogEntry]) -> bool:
+    return time.time_ns() - entries[-1][1] <= _BEHIND
 
 
 def _sifted(

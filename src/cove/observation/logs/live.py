@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
 from cove.model.logs import LogQuery, Record
@@ -109,4 +110,5 @@ class _Sieve:
 
 
 def _give_way() -> None:
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)  # of a thread, on Linux
+    with suppress(OSError):  # the whole agent gives way more already
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)  # of a thread, on Linux

@@ -39,6 +39,7 @@ def within(query: LogQuery) -> Callable[[Record], bool]:
             and at >= query.since
             and (not query.until or at < query.until)
             and query.app in ("", source.app)
+            and not (query.apps_only and source.app.startswith("_"))
             and query.service in ("", source.service)
             and query.release in (0, source.release)
             and query.container in ("", source.container)
