@@ -20,12 +20,15 @@ class MemorySearch(Iterator[Record]):
 
     def __init__(self, found: Generator[Record, None, None]) -> None:
         self._found = found
+        self._running = threading.Lock()
 
     def __next__(self) -> Record:
-        return next(self._found)
+        with self._running:
+            return next(self._found)
 
     def close(self) -> None:
-        self._found.close()
+        with self._running:
+            self._found.close()
 
 
 def _hits(every: list[Record], query: LogQuery) -> Generator[Record, None, None]:

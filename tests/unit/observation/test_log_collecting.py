@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -468,6 +469,52 @@ async def test_following_tells_each_line_once_wherever_the_seam_is(limit: int, t
         await writing
     assert found == list(range(found[0], 200))
     assert found[0] == 0 if limit == 0 else found[0] >= 40
+
+
+class Waiting:
+    """A search of a store: it begins, and finds its first hit, only once it may."""
+
+    def __init__(self) -> None:
+        self.may_begin, self.may_find = threading.Event(), threading.Event()
+        self.asked, self.closed = threading.Event(), threading.Event()
+
+    def search(self, *_: object) -> Waiting:
+        self.asked.set()
+        assert self.may_begin.wait(20)
+        return self
+
+    def __iter__(self) -> Waiting:
+        return self
+
+    def __next__(self) -> Record:
+        assert self.may_find.wait(20)
+        raise StopIteration
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before it begins", "while it searches"])
+async def test_a_search_that_is_left_is_closed_at_once(
+    monkeypatch: pytest.MonkeyPatch, *, begun: bool
+) -> None:
+    """Not only when it has found something: it costs, and nothing is merged while it is open."""
+    agent, waiting = Agent(), Waiting()
+    monkeypatch.setattr(agent.store, "search", waiting.search)
+    async with agent.running() as reading:
+        await until(agent.collector._began.is_set)
+        search = asyncio.ensure_future(anext(reading.newest_first(LogQuery(text="x"))))
+        await until(waiting.asked.is_set)
+        if begun:
+            waiting.may_begin.set()
+            await asyncio.sleep(0.05)
+        assert not waiting.closed.is_set()
+        search.cancel()
+        with suppress(asyncio.CancelledError):
+            await search
+        waiting.may_begin.set()
+        await until(waiting.closed.is_set)
+        waiting.may_find.set()
 
 
 @pytest.mark.parametrize("regex", [False, True])

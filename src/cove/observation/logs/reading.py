@@ -8,6 +8,7 @@ Following listens from that same moment on.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -75,9 +76,10 @@ class Reading:
             while batch := await loop.run_in_executor(thread, _some, search):
                 for record in batch:
                     yield record
+            search = None  # it has ended by itself
         finally:
             if search is not None:
-                thread.submit(search.close)
+                _end(search)
             thread.shutdown(wait=False)
 
     async def in_order(self, query: LogQuery) -> Records:
@@ -163,7 +165,12 @@ class Reading:
             for buffer in buffers:
                 await stack.enter_async_context(buffer.lock)
             unsealed = [r for b in buffers for r in sorted(b.open, key=lambda r: r.at)]
-            return await loop.run_in_executor(thread, store.search, query, unsealed)
+            begun = loop.run_in_executor(thread, store.search, query, unsealed)
+            try:
+                return await asyncio.shield(begun)
+            except asyncio.CancelledError:
+                begun.add_done_callback(_forget)
+                raise
 
     async def _last(self, query: LogQuery) -> list[Record]:
         """The last `limit`, as far as they fit into memory."""
@@ -190,6 +197,17 @@ class Reading:
             problem = self._collector.problem or "it is not open yet"
             raise PlatformError(f"the log store cannot be read: {problem}", code="logs-away")
         return store
+
+
+def _end(search: LogSearch) -> None:
+    """Beside the thread that is searching, which is told by this that nobody wants to know."""
+    threading.Thread(target=search.close, name="cove-logs-end", daemon=True).start()
+
+
+def _forget(begun: asyncio.Future[LogSearch]) -> None:
+    """Ends a search that nobody waits for any more: nothing is merged while one is open."""
+    if not begun.cancelled() and begun.exception() is None:
+        _end(begun.result())
 
 
 def windows(since: int, until: int, minutes: Counter[int]) -> Iterator[tuple[int, int]]:
