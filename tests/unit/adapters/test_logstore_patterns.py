@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cove.adapters.logstore import ChunkStore, patterns, words
 from cove.adapters.logstore.chunk import Lines, pack
 from cove.adapters.logstore.patterns import Pattern, required
-from cove.errors import Refused
+from cove.errors import PlatformError, Refused
 from cove.model.expressions import Expression
 from cove.model.logs import LogQuery, Record, Source
 
@@ -127,16 +127,25 @@ def test_what_takes_too_long_is_refused(store, monkeypatch):
 
 @pytest.mark.parametrize("by_store", [False, True])
 def test_closing_ends_a_slow_search(store, by_store):
-    """From another thread, long before it has looked at everything."""
+    """From another thread, long before it has looked at everything; who reads on is told."""
     slow = store.search(SLOW)
     found: list[Record] = []
-    reader = threading.Thread(target=lambda: found.extend(slow))
+    told: list[str] = []
+
+    def read() -> None:
+        try:
+            found.extend(slow)
+        except PlatformError as error:
+            told.append(error.specific_code)
+
+    reader = threading.Thread(target=read)
     reader.start()
     until(slow._running.locked, "a search that is at work")
     (store if by_store else slow).close()
     reader.join(30)
     assert not reader.is_alive()
     assert found == []
+    assert told == (["logs-away"] if by_store else [])
 
 
 def test_what_cannot_be_compiled_is_refused(store):

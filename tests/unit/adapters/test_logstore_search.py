@@ -193,6 +193,18 @@ def test_closing_a_search_frees_everything(tmp_path):
         assert store._database._lent == 0
 
 
+def test_a_search_whose_store_is_gone_does_not_end_as_if_it_were_whole(tmp_path):
+    """What was found before is told; one that had ended has ended."""
+    records = logs.lines(40_000)
+    with closing(filled(tmp_path, [("shop", "web", records)])) as store:
+        search, ended = store.search(LogQuery(text="end")), store.search(LogQuery(limit=1))
+        assert next(search) == records[-1]
+        assert list(ended) == [records[-1]]
+    with pytest.raises(PlatformError, match="while it was searched"):
+        list(search)
+    assert list(ended) == []
+
+
 def test_searching_while_others_are_deleted(tmp_path):
     """What retention deletes under a search is left out, and the rest is found."""
     records = logs.lines(30_000)

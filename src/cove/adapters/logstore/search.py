@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from typing import Final
 
 from cove.adapters.logstore.database import Database
 from cove.adapters.logstore.matching import matcher
 from cove.adapters.logstore.scanning import Bodies
 from cove.adapters.logstore.searching import hits
+from cove.errors import PlatformError
 from cove.model.logs import LogQuery, Record
+
+_BROKEN: Final = "the log store was closed or moved aside while it was searched"
+_HINT: Final = "search again; cove logs --usage says what is kept"
 
 
 class Search:
@@ -26,6 +31,7 @@ class Search:
         """`answers` is given what says whether the search has been closed."""
         self._on_end = on_end
         self._ended = threading.Event()
+        self._broken = False  # its store is gone
         self._running = threading.Lock()
         self._answers = answers(self._ended.is_set)
 
@@ -36,6 +42,11 @@ class Search:
         with self._running:
             try:
                 return next(self._answers)
+            except StopIteration:
+                self._over()
+                if self._broken:
+                    raise PlatformError(_BROKEN, code="logs-away", hint=_HINT) from None
+                raise
             except BaseException:
                 self._over()
                 raise
@@ -46,6 +57,11 @@ class Search:
         with self._running:
             self._answers.close()
             self._over()
+
+    def break_off(self) -> None:
+        """Ends it because its store is no more: whoever reads on is told that this is not all."""
+        self._broken = True
+        self.close()
 
     def _over(self) -> None:
         self._ended.set()

@@ -64,7 +64,7 @@ class ChunkStore:
     def close(self) -> None:
         """Ends every search and closes the file."""
         for search in self._open_searches():
-            search.close()
+            search.break_off()
         with self._lock:
             self._database.close()
 
@@ -237,7 +237,7 @@ class ChunkStore:
     def _anew(self, damage: Damaged | None) -> Database:
         """Moves the file aside, with all that reads it brought to its end first."""
         for search in self._open_searches():
-            search.close()
+            search.break_off()
         if hasattr(self, "_database"):
             self._database.close()
         aside = set_aside(self._path, _DAMAGED_KEPT)
