@@ -29,6 +29,7 @@ _NANO: Final = 1_000_000_000
 _NANO_MINUTE: Final = 60_000_000_000
 _KEPT: Final = 7 * 24 * 60  # minutes, as the longest window of a rule
 _AGAIN: Final = 5.0  # seconds after which a store that could not be read is tried again
+_PATIENCE: Final = 600.0  # seconds in which an agent reads what it missed, or never does
 _SET_BACK: Final = 1.0  # seconds; less makes no difference to windows
 _RARELY: Final = 600.0  # seconds between two warnings of lines that were left out
 # Tells records from the query's beginning on and then as they come, as `Reading.watch` does.
@@ -44,7 +45,6 @@ class _Pattern:
         """`turn`: of looking at the past, which one does at a time."""
         self.text = text
         self.window = window
-        self.began = -math.inf  # when it was last begun
         self.known_from = math.inf  # from then on every record is counted
         self._app = app
         self._watch = watch
@@ -102,7 +102,6 @@ class _Pattern:
     async def _listen(
         self, query: LogQuery, since: float, *, limit: int, turn: AsyncExitStack | None = None
     ) -> None:
-        self.began = time.time()
         self.known_from = since if turn is None else math.inf
         self._counts.clear()
         from_then = replace(query, since=int(since * _NANO), limit=limit)
@@ -111,6 +110,8 @@ class _Pattern:
                 if isinstance(item, Record):
                     self._add(item.source.app, item.at // _NANO_MINUTE)
                     continue
+                if item:
+                    self.known_from = time.time()  # there were more, nobody knows how many
                 self._warn(item or 0)
                 if item is None and turn is not None:
                     self.known_from = since
@@ -120,10 +121,15 @@ class _Pattern:
         if app.startswith("_"):
             return
         counts = self._counts.setdefault(app, Counter())
-        if counts and minute > next(reversed(counts)):
-            for old in [m for m in counts if m < minute - _KEPT]:
-                del counts[old]
         counts[minute] += 1
+
+    def forget(self, before: int) -> None:
+        """Drops what is older than a minute, of apps that nobody asks about as well."""
+        for app, counts in list(self._counts.items()):
+            for old in [m for m in counts if m < before]:
+                del counts[old]
+            if not counts:
+                del self._counts[app]
 
     def _warn(self, left_out: int) -> None:
         self._left_out += left_out
@@ -136,30 +142,34 @@ class _Pattern:
 class LogPatterns:
     """Listens only while there is a text to look for.
 
-    `apps` says which apps there are; `caught_up`, whether what was written while no agent ran has
+    `apps` says which apps there are; `caught_up`, whether what one wrote while no agent ran has
     been read, and comes no more.
     """
 
     def __init__(
-        self, watch: Watch, apps: Callable[[], list[str]], caught_up: Callable[[], bool]
+        self, watch: Watch, apps: Callable[[], list[str]], caught_up: Callable[[str], bool]
     ) -> None:
         self._watch = watch
         self._apps = apps
         self._caught_up = caught_up
         self._turn = asyncio.Lock()
+        self._begun = time.monotonic()
+        self._latest = -math.inf  # the time of the last look
+        self._forgot = 0
         self._patterns: dict[str, _Pattern] = {}  # by app; "": of those that have none of their own
         self._silent: frozenset[str] = frozenset()  # apps whose own setting is: none
 
     def read(self, rules: RuleBook, now: float) -> Iterator[Reading]:
         """How many records within the rule's window, for every app that has a text."""
         self._settle(rules, now)
+        self._forget(int(now // _MINUTE))
         for app in self._apps():
             pattern = self._of(app)
             if pattern is None:
                 continue
             rule = rules.of("log-pattern", app)
             begin = now - rule.window
-            known = pattern.known_from <= begin and self._caught_up()
+            known = pattern.known_from <= begin and self._read_all(app)
             count = pattern.within(app, int(begin // _MINUTE), int(now // _MINUTE) + 1)
             lines = "1 line has" if count == 1 else f"{count} lines have"
             yield Reading(
@@ -172,16 +182,27 @@ class LogPatterns:
                 hold=count < rule.threshold and not known,
             )
 
+    def _read_all(self, app: str) -> bool:
+        """A container that cannot be read must not keep an alert up for good."""
+        return self._caught_up(app) or time.monotonic() - self._begun > _PATIENCE
+
+    def _forget(self, minute: int) -> None:
+        if minute != self._forgot:
+            self._forgot = minute
+            for pattern in self._patterns.values():
+                pattern.forget(minute - _KEPT)
+
     def _settle(self, rules: RuleBook, now: float) -> None:
         """Takes up the texts as they are set now; what was counted for another is dropped.
 
-        So is what was begun in the future: nothing comes from there once the clock is set back.
+        So is everything once the clock is set back: what comes then has a time before the window.
         """
+        set_back, self._latest = now < self._latest - _SET_BACK, now
         own = rules.apps("log-pattern")
         wanted = {app: rules.of("log-pattern", app) for app in ("", *own)}
         self._silent = frozenset(app for app in own if not wanted[app].pattern)
         for app, known in list(self._patterns.items()):
-            if not known.serves(wanted.get(app)) or now < known.began - _SET_BACK:
+            if not known.serves(wanted.get(app)) or set_back:
                 self._patterns.pop(app).close()
         for app, rule in wanted.items():
             if rule.enabled and rule.pattern and app not in self._patterns:

@@ -172,7 +172,7 @@ def assemble(identity: Identity, instance: Instance) -> Parts:
     patterns = LogPatterns(
         logs.reading.watch,
         lambda: [one.name for one in store.apps()],
-        lambda: logs.collector.caught_up,
+        logs.collector.caught_up,
     )
     observation.alerting.add(patterns)
     page_parts = PageParts(

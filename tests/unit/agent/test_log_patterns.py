@@ -36,7 +36,7 @@ class Watched:
         self.queries: list[LogQuery] = []
         self.failures: list[CoveError] = []  # of looks at the past
         self.caught_up = True
-        self.source = LogPatterns(self.watch, lambda: ["blog", "shop"], lambda: self.caught_up)
+        self.source = LogPatterns(self.watch, lambda: ["blog", "shop"], lambda _: self.caught_up)
         self.rules: dict[str, RuleChange] = {}
         self.now = time.time()
 
@@ -130,11 +130,41 @@ async def test_what_is_older_than_any_window_is_dropped() -> None:
     for days in range(6, 0, -1):
         watched.say("x", app="other", ago=days * 86_400)
     await watched.until({"blog": (0, False), "shop": (0, False)})
-    watched.say("x", app="other", ago=-4 * 86_400)
     watched.say("x", app="_proxy")
     counts = watched.source._patterns[""]._counts
-    await eventually(lambda: len(counts["other"]) == 4)
+    await eventually(lambda: len(counts["other"]) == 6)
+    watched.look(3.5 * 86_400)
+    assert len(counts["other"]) == 3
     assert set(counts) == {"other"}
+    watched.look(30 * 86_400)
+    assert not counts
+    await watched.end()
+
+
+async def test_a_container_that_cannot_be_read_keeps_no_alert_up_for_good(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is waited for, but not for ever."""
+    watched = Watched()
+    watched.caught_up = False
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600)
+    await eventually(lambda: watched.look() and watched.feed.listeners)
+    assert watched.look() == {"shop": (0, True)}
+    monkeypatch.setattr(log_patterns, "_PATIENCE", 0.0)
+    await watched.until({"shop": (0, False)})
+    await watched.end()
+
+
+async def test_what_was_left_out_ends_no_alert(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may have been more: for a window nothing is said to be well."""
+    monkeypatch.setattr("cove.observation.logs.feed.MOST_RECORDS", 10)
+    watched = Watched()
+    watched.rules["shop"] = RuleChange(pattern="refused", window=600, threshold=50)
+    await watched.until({"shop": (0, False)})
+    for _ in range(15):
+        watched.say("refused")
+    await watched.until({"shop": (10, True)})
+    assert watched.look(700) == {"shop": (0, False)}
     await watched.end()
 
 
@@ -252,6 +282,10 @@ async def test_a_clock_that_is_set_back_begins_anew() -> None:
     assert len(watched.queries) == 1
     assert watched.look(-3600) == {"shop": (0, True)}
     await eventually(lambda: len(watched.queries) == 2)
+    watched.look(10 * 86_400)  # ahead, and back to what is right
+    assert len(watched.queries) == 2
+    watched.look()
+    await eventually(lambda: len(watched.queries) == 3)
     await watched.end()
 
 

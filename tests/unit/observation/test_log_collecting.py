@@ -350,14 +350,14 @@ async def test_it_is_known_when_what_was_missed_is_read() -> None:
         await agent.engine.write("c1", START + n * SECOND, f"<{n}>")
         await agent.engine.write("c2", START + n * SECOND, f"<{n}>")
     await agent.engine.stop("c2")
-    assert not agent.collector.caught_up
+    assert not agent.collector.caught_up("shop")
     async with agent.running():
         await until(agent.collector._began.is_set)
         agent.engine.fault = PlatformError("Docker is away")
         await asyncio.sleep(0.05)
-        assert not agent.collector.caught_up
+        assert not agent.collector.caught_up("shop")
         agent.engine.fault = None
-        await until(lambda: agent.collector.caught_up)
+        await until(lambda: agent.collector.caught_up("shop"))
         assert len(agent.collector._followers) == 2
         kept = agent.store.records + [
             r for b in agent.collector.buffers.matching("shop") for r in b.open
@@ -365,4 +365,4 @@ async def test_it_is_known_when_what_was_missed_is_read() -> None:
         assert numbered(kept, "stdout").count(19) == 2
         agent.engine.run("c3")
         await until(lambda: len(agent.collector._followers) == 3)
-        assert agent.collector.caught_up
+        assert agent.collector.caught_up("shop")

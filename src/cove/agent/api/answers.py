@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -45,7 +45,7 @@ def failure(error: CoveError) -> web.Response:
 
 
 async def stream(
-    request: web.Request, items: AsyncIterator[Any], *, final: bool = False
+    request: web.Request, items: AsyncIterable[Any], *, final: bool = False
 ) -> web.StreamResponse:
     """One JSON document a line, until the source ends or the client goes. None: an empty line.
 
@@ -53,8 +53,8 @@ async def stream(
     connection that breaks off, which clients take for a reason to ask again.
     """
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-    await response.prepare(request)
     try:
+        await response.prepare(request)
         async for item in items:
             await response.write((b"" if item is None else _encoder.encode(item)) + b"\n")
         await response.write_eof()

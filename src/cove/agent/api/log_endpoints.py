@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Final, get_args
+from typing import Final, Self, get_args
 
 from aiohttp import web
 from msgspec.structs import replace
@@ -94,6 +94,7 @@ class LogEndpoints:
                 largest=LIVELY if follow else LARGEST,
             )
         await self._check(query.requests_of or app)
+        lines: AsyncIterable[LogView | None]
         if not self._reading().available:
             lines = self._directly(query, tail, follow=follow)
         elif follow:
@@ -105,7 +106,7 @@ class LogEndpoints:
         else:
             limited = replace(query, limit=max(tail, 0))
             found = self._reading().newest_first if newest else self._reading().in_order
-            lines = await _begun(_views(found(limited)))
+            lines = await _Begun(_views(found(limited))).begin()
         return await stream(request, lines, final=True)
 
     async def _check(self, app: str) -> None:
@@ -210,34 +211,47 @@ async def _views(
                 yield view(record) if record is not None else None
 
 
-async def _begun(
-    views: AsyncGenerator[LogView | None, None],
-) -> AsyncGenerator[LogView | None, None]:
-    """The same, once the first is there: what is refused must be said before the answer begins."""
-    task = asyncio.ensure_future(anext(views, None))
-    done, _ = await asyncio.wait([task], timeout=_BEGIN)
-    if done:
-        task.result()
+class _Begun:
+    """An answer whose first part was waited for. To be closed, also when nobody has read it."""
 
-    async def rest() -> AsyncGenerator[LogView | None, None]:
-        async with aclosing(views):
-            try:
-                while not task.done():
-                    await asyncio.wait([task], timeout=_QUIET)
-                    if not task.done():
-                        yield None
-            finally:
-                if not task.done():  # the client has left
-                    task.cancel()
-                    await asyncio.wait([task])
-            found = task.result()
-            if found is None:
-                return
-            yield found
-            async for one in views:
-                yield one
+    def __init__(self, views: AsyncGenerator[LogView | None, None]) -> None:
+        self._views = views
+        self._first = asyncio.ensure_future(anext(views, None))
+        self._parts = self._told()
 
-    return rest()
+    async def begin(self) -> Self:
+        """Waits for the first: what is refused must be said before the answer begins."""
+        try:
+            await asyncio.wait([self._first], timeout=_BEGIN)
+            if self._first.done():
+                self._first.result()
+        except BaseException:
+            await self.aclose()
+            raise
+        return self
+
+    def __aiter__(self) -> AsyncIterator[LogView | None]:
+        return self._parts
+
+    async def aclose(self) -> None:
+        """Ends the search as well."""
+        await self._parts.aclose()
+        if not self._first.done():
+            self._first.cancel()
+            await asyncio.wait([self._first])
+        await self._views.aclose()
+
+    async def _told(self) -> AsyncGenerator[LogView | None, None]:
+        while not self._first.done():
+            await asyncio.wait([self._first], timeout=_QUIET)
+            if not self._first.done():
+                yield None
+        found = self._first.result()
+        if found is None:
+            return
+        yield found
+        async for one in self._views:
+            yield one
 
 
 _BEGIN: Final = 2.0  # seconds in which a search that is refused says so

@@ -56,7 +56,7 @@ class Collector:
         self.store: LogStore | None = None
         self.problem = ""  # why nothing is kept just now
         self._began = asyncio.Event()  # the store is open, and cursors are known
-        self._caught_up = False
+        self._caught_up: set[str] = set()  # apps
         self.policy = policy
         self._engine = engine
         self._open_store = open_store
@@ -91,13 +91,13 @@ class Collector:
         except TimeoutError:
             _log.info("the last log lines are read again by the next agent")
 
-    @property
-    def caught_up(self) -> bool:
-        """Whether all that was written while no agent ran has been read."""
-        if not self._caught_up:
-            current = all(follower.current for follower in self._followers.values())
-            self._caught_up = self._began.is_set() and current
-        return self._caught_up
+    def caught_up(self, app: str) -> bool:
+        """Whether all that an app wrote while no agent ran has been read."""
+        if app not in self._caught_up and self._began.is_set():
+            mine = [f for f in self._followers.values() if f.container.app == app]
+            if all(follower.current for follower in mine):
+                self._caught_up.add(app)
+        return app in self._caught_up
 
     def own(self, record: Record) -> None:
         """A line of the agent's own. To be called in the event loop."""

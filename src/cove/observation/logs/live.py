@@ -111,4 +111,5 @@ class _Sieve:
 
 def _give_way() -> None:
     with suppress(OSError):  # the whole agent gives way more already
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)  # of a thread, on Linux
+        nice = max(_NICE, os.getpriority(os.PRIO_PROCESS, 0))
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)  # of a thread, on Linux
