@@ -113,15 +113,14 @@ class _Pattern:
                 if item:
                     self.known_from = time.time()  # there were more, nobody knows how many
                 self._warn(item or 0)
-                if item is None and turn is not None:
+                if item is None and turn is not None:  # the past is told
                     self.known_from = since
                     await turn.aclose()
+                    turn = None
 
     def _add(self, app: str, minute: int) -> None:
-        if app.startswith("_"):
-            return
-        counts = self._counts.setdefault(app, Counter())
-        counts[minute] += 1
+        if not app.startswith("_"):
+            self._counts.setdefault(app, Counter())[minute] += 1
 
     def forget(self, before: int) -> None:
         """Drops what is older than a minute, of apps that nobody asks about as well."""

@@ -51,11 +51,13 @@ class Watched:
                     yield record
                 yield None
             while True:
-                records, lost = await live.take(60)
+                records, lost = await live.take(0.02)
                 for record in records:
                     yield record
                 if lost:
                     yield lost
+                if not records and not lost:
+                    yield None
         finally:
             live.close()
 
@@ -164,6 +166,8 @@ async def test_what_was_left_out_ends_no_alert(monkeypatch: pytest.MonkeyPatch) 
     for _ in range(15):
         watched.say("refused")
     await watched.until({"shop": (10, True)})
+    await asyncio.sleep(0.1)  # a quiet moment changes nothing
+    assert watched.look() == {"shop": (10, True)}
     assert watched.look(700) == {"shop": (0, False)}
     await watched.end()
 
